@@ -1,0 +1,33 @@
+"""Vector-reward environments, batched in torch, and adapters for everybody else's.
+
+Importing this package registers the batched environments with Gymnasium (ids `morl/...`). Attributes are
+imported when first used, so it does not import torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from morl._lazy import attach
+from morl.envs.registration import register_envs
+
+if TYPE_CHECKING:
+    from morl.envs.base import BatchedEnv as BatchedEnv
+    from morl.envs.base import Step as Step
+    from morl.envs.check import check_env as check_env
+    from morl.envs.make import make_vec as make_vec
+    from morl.envs.single import SingleEnv as SingleEnv
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "BatchedEnv": "morl.envs.base",
+        "Step": "morl.envs.base",
+        "check_env": "morl.envs.check",
+        "make_vec": "morl.envs.make",
+        "SingleEnv": "morl.envs.single",
+        "register_envs": "morl.envs.registration",
+    },
+)
+
+register_envs()

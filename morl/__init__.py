@@ -1,0 +1,54 @@
+"""Multi-objective reinforcement learning: vector rewards in, Pareto fronts out.
+
+    import morl
+
+    env = morl.make_vec("deep-sea-treasure-v0", num_envs=64)
+    agent = morl.agents.EnvelopeDQN(env, seed=0)
+    agent.learn(total_steps=200_000)
+    weights = morl.weights.lattice(2, partitions=100)
+    front = morl.evaluate(agent, "deep-sea-treasure-v0", weights=weights)
+    front.hypervolume()
+
+Objectives are maximised, always. Everything here is imported when first used, so `import morl` does not
+import torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from morl._lazy import attach
+
+if TYPE_CHECKING:  # Only the core: names from above it (`make_vec`, `envs`, ...) resolve at run time.
+    from morl import errors as errors
+    from morl import indicators as indicators
+    from morl import pareto as pareto
+    from morl import registry as registry
+    from morl import utility as utility
+    from morl import weights as weights
+    from morl.agent import load as load
+    from morl.evaluation import evaluate as evaluate
+    from morl.front import Front as Front
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Front": "morl.front",
+        "evaluate": "morl.evaluation",
+        "load": "morl.agent",
+        "make_vec": "morl.envs.make",
+    },
+    submodules=(
+        "agents",
+        "baselines",
+        "envs",
+        "errors",
+        "indicators",
+        "pareto",
+        "registry",
+        "utility",
+        "weights",
+    ),
+)

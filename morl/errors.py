@@ -1,0 +1,23 @@
+"""Errors that tell a user what was expected, what came and what to do about it.
+
+Every one is a `ValueError`, so `except ValueError` keeps working; the command line prints their message
+without a traceback.
+"""
+
+from __future__ import annotations
+
+
+class MorlError(ValueError):
+    """Base class of every error that `morl` raises about its input or its files."""
+
+
+class EnvError(MorlError):
+    """An environment cannot be found, cannot be run, or broke its own contract."""
+
+
+class CheckpointError(MorlError):
+    """A file on disk is damaged, foreign, or belongs to something else."""
+
+
+class NonFiniteError(MorlError):
+    """A reward, loss or observation turned NaN or infinite; the message names where."""

@@ -1,0 +1,32 @@
+"""What README.md shows runs as shown: its Python with a smaller budget, its commands against the parser."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_quickstart_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[0]
+    code, changed = re.subn(r"total_steps=[\d_]+", "total_steps=1_280, progress=False", code)
+    assert changed == 1
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert len(json.loads(Path("front.json").read_text(encoding="utf-8"))["returns"]) == 101
+    assert type(names["agent"]).__name__ == "EnvelopeDQN"
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"\bmorl ([a-z][a-z-]+)\b(?= )", README))))
+def test_every_command_exists(command: str) -> None:
+    start = "import sys; from morl.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", start, command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
