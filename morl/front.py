@@ -1,0 +1,242 @@
+"""`Front`: trade-off points with their provenance, as evaluation produces them and comparison reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morl import indicators, pareto
+from morl._arrays import Array, as_points
+from morl.errors import MorlError
+from morl.front_fields import SCHEMA_VERSION, Role, checked_fields, installed_versions
+from morl.utility import UtilityFunction, linear
+
+__all__ = ["Front", "Role", "installed_versions"]
+
+
+PER_POINT = (
+    "episode_returns",
+    "episode_returns_undiscounted",
+    "episode_lengths",
+    "episode_seeds",
+    "weights",
+)
+"""The fields that have one row per point."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Front:
+    """k >= 1 points of m objectives with everything needed to say where they come from.
+
+    Arrays are copied, validated and read-only. Everything refers to the discount `gamma` unless its name says
+    undiscounted. Fields that do not apply (an exact front has no agent, no seeds) are None.
+
+    Raises:
+        MorlError: shapes that do not fit together, weights that are none, a role that does not exist.
+        NonFiniteError: a return that is NaN or infinite.
+    """
+
+    episode_returns: Array
+    """Discounted return of each episode, shape (k, episodes, m)."""
+    env_id: str
+    """The environment's id."""
+    gamma: float
+    """Discount factor of the returns, in [0, 1]."""
+    objectives: tuple[str, ...]
+    """Names of the m objectives."""
+    role: Role
+    """"selection" (used to choose points), "report" (fresh episodes), or "exact" (computed, not sampled)."""
+    episode_returns_undiscounted: Array | None = None
+    """Undiscounted return of each episode, shape (k, episodes, m)."""
+    episode_lengths: NDArray[np.int64] | None = None
+    """Steps of each episode, shape (k, episodes)."""
+    episode_seeds: NDArray[np.int64] | None = None
+    """Seed of each episode, shape (k, episodes); a row (episodes,) given for all points is repeated."""
+    evaluation_seed: int | None = None
+    """The seed from which the evaluation derived the rest."""
+    weights: Array | None = None
+    """The preference behind each point, shape (k, m); None for a front without preferences."""
+    backend: str | None = None
+    """Which implementation of the environment paid the returns, such as "original" or "batched"."""
+    reference_point: Array | None = None
+    """Default reference point of the hypervolume, shape (m,)."""
+    agent: str | None = None
+    """The agent's registry name."""
+    training_seed: int | None = None
+    """The seed that the agent was trained with."""
+    training_steps: int | None = None
+    """Environment steps of the training."""
+    training_seconds: float | None = None
+    """Wall-clock seconds of the training."""
+    versions: Mapping[str, str] = field(default_factory=installed_versions)
+    """Versions of Python and of the packages at the time of the evaluation."""
+    schema_version: int = SCHEMA_VERSION
+    """Version of these fields."""
+
+    def __post_init__(self) -> None:
+        """Store checked, read-only values in every field."""
+        for name, value in checked_fields({f.name: getattr(self, f.name) for f in fields(self)}).items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_points(
+        cls,
+        points: Any,
+        *,
+        env_id: str,
+        gamma: float,
+        objectives: Sequence[str],
+        role: Role = "exact",
+        **provenance: Any,
+    ) -> Front:
+        """Build a front from points (k, m) that come without episodes: an exact front, or a published one.
+
+        `provenance` takes any other field of `Front`, such as `weights`, `reference_point` or `agent`.
+
+        >>> Front.from_points([[1, -1], [2, -3]], env_id="toy", gamma=1.0, objectives=["gain", "time"])
+        <Front of toy: 2 points x 2 objectives (gain, time), gamma=1.0, exact>
+        """
+        array = as_points(points)
+        return cls(
+            episode_returns=array[:, None],
+            env_id=env_id,
+            gamma=gamma,
+            objectives=tuple(objectives),
+            role=role,
+            **provenance,
+        )
+
+    def __len__(self) -> int:
+        return len(self.episode_returns)
+
+    @property
+    def num_objectives(self) -> int:
+        """The number of objectives m."""
+        return int(self.episode_returns.shape[2])
+
+    @property
+    def episodes(self) -> int:
+        """Episodes per point."""
+        return int(self.episode_returns.shape[1])
+
+    @property
+    def returns(self) -> Array:
+        """Mean return of each point under the discount, shape (k, m)."""
+        mean: Array = self.episode_returns.mean(axis=1)
+        return mean
+
+    @property
+    def standard_errors(self) -> Array:
+        """Standard error of each mean return, shape (k, m).
+
+        Zero for an exact front; NaN for a single sampled episode, from which none can be estimated.
+        """
+        if self.role == "exact":
+            return np.zeros_like(self.returns)
+        if self.episodes == 1:
+            return np.full_like(self.returns, np.nan)
+        error: Array = self.episode_returns.std(axis=1, ddof=1) / np.sqrt(self.episodes)
+        return error
+
+    def subset(self, index: Any) -> Front:
+        """Return the front of some points: `index` is a boolean mask (k,) or indices, as numpy takes them."""
+        index = np.asarray(index)
+        if index.size == 0 or (index.dtype == bool and not index.any()):
+            raise MorlError("expected an index of at least one point: a front cannot be empty")
+        rows = np.arange(len(self))[index]
+        chosen: dict[str, Any] = {}
+        for name in PER_POINT:
+            values = getattr(self, name)
+            chosen[name] = None if values is None else values[rows]
+        return replace(self, **chosen)
+
+    def nondominated(self) -> Front:
+        """Return the front of the points whose mean returns no other dominates; of equal ones the first."""
+        return self.subset(pareto.is_nondominated(self.returns))
+
+    def hypervolume(self, reference_point: Any = None) -> float:
+        """Return the hypervolume over `reference_point` (m,), by default the front's own."""
+        reference = self.reference_point if reference_point is None else reference_point
+        if reference is None:
+            raise MorlError(
+                f"{self.env_id} has no default reference point: pass hypervolume(reference_point=...)"
+            )
+        return indicators.hypervolume(self.returns, reference_point=reference)
+
+    def expected_utility(self, weights: Any = None, utility: str | UtilityFunction = linear) -> float:
+        """Return the mean over weights (n, m), by default the front's own, of the best point's utility."""
+        return indicators.expected_utility(self.returns, weights=self._weights_or(weights), utility=utility)
+
+    def commanded_utility(self, utility: str | UtilityFunction = linear) -> float:
+        """Return the mean utility of each point under the preference that it was asked for."""
+        if self.weights is None:
+            raise MorlError("this front has no preference behind its points, so nothing was commanded")
+        return indicators.commanded_utility(self.returns, weights=self.weights, utility=utility)
+
+    def maximum_utility_loss(
+        self, reference_front: Front | Any, weights: Any = None, utility: str | UtilityFunction = linear
+    ) -> float:
+        """Return the most utility that a weight loses against `reference_front`, a Front or points (l, m).
+
+        Args:
+            reference_front: such as an exact front; a `Front` must have the same discount.
+            weights: shape (n, m), by default the front's own.
+            utility: a utility function, or its name.
+        """
+        reference = reference_front
+        if isinstance(reference_front, Front):
+            if reference_front.gamma != self.gamma:
+                raise MorlError(
+                    f"expected a reference front under the same discount, gamma={self.gamma}, got "
+                    f"gamma={reference_front.gamma}"
+                )
+            reference = reference_front.returns
+        return indicators.maximum_utility_loss(
+            self.returns, weights=self._weights_or(weights), reference_front=reference, utility=utility
+        )
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the front as JSON, replacing the file at once, and return its path."""
+        from morl.front_file import write_front
+
+        return write_front(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Front:
+        """Read a front that `save` wrote; `CheckpointError` says what is wrong with the file, and where."""
+        from morl.front_file import read_front
+
+        return read_front(path)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Front):
+            return NotImplemented
+        return all(
+            np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else a == b
+            for a, b in ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        )
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.objectives)
+        parts = [f"{len(self)} points x {self.num_objectives} objectives ({names})", f"gamma={self.gamma}"]
+        if self.role != "exact":
+            parts.append(f"{self.episodes} episode{'s' if self.episodes > 1 else ''} each")
+        parts.append(self.role)
+        parts += [f"backend={self.backend}"] if self.backend else []
+        if self.agent:
+            parts.append(self.agent + ("" if self.training_seed is None else f" seed {self.training_seed}"))
+        return f"<Front of {self.env_id}: {', '.join(parts)}>"
+
+    def _weights_or(self, weights: Any) -> Any:
+        chosen = self.weights if weights is None else weights
+        if chosen is None:
+            raise MorlError(
+                "this front has no weights of its own: pass weights=..., such as morl.weights.lattice"
+            )
+        return chosen

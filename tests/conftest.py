@@ -1,0 +1,11 @@
+"""Makes `toys` importable, in the tests and in the processes that they start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+SUPPORT = str(Path(__file__).parent / "support")
+sys.path.append(SUPPORT)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), SUPPORT)))

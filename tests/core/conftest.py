@@ -1,0 +1,8 @@
+"""Hypothesis draws the same examples on every run and every machine, however slow the machine is."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")

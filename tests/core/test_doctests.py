@@ -1,0 +1,19 @@
+"""The examples in the docstrings of the mathematical core run and print what they say."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+
+MODULES = ["_arrays", "front", "front_fields", "front_file", "indicators", "pareto", "utility", "weights"]
+WITH_EXAMPLES = {"front", "indicators", "pareto", "utility", "weights"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    module = importlib.import_module(f"morl.{name}")
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+    assert (result.attempted > 0) == (name in WITH_EXAMPLES)
