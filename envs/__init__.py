@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from morl._lazy import attach
-from morl.envs.registration import register_envs
 
 if TYPE_CHECKING:
     from morl.envs.base import BatchedEnv as BatchedEnv
     from morl.envs.base import Step as Step
     from morl.envs.check import check_env as check_env
     from morl.envs.make import make_vec as make_vec
+    from morl.envs.registration import register_envs as register_envs
     from morl.envs.single import SingleEnv as SingleEnv
 
 __getattr__, __dir__, __all__ = attach(
@@ -30,4 +30,4 @@ __getattr__, __dir__, __all__ = attach(
     },
 )
 
-register_envs()
+__getattr__("register_envs")()

@@ -2,15 +2,15 @@
 
     import morl
 
-    env = morl.make_vec("deep-sea-treasure-v0", num_envs=64)
+    env = morl.make_vec("deep-sea-treasure-v0", num_envs=512)
     agent = morl.agents.EnvelopeDQN(env, seed=0)
-    agent.learn(total_steps=200_000)
+    agent.learn(total_steps=1_000_000)
     weights = morl.weights.lattice(2, partitions=100)
     front = morl.evaluate(agent, "deep-sea-treasure-v0", weights=weights)
     front.hypervolume()
 
 Objectives are maximised, always. Everything here is imported when first used, so `import morl` does not
-import torch.
+import torch; it does register the batched environments with Gymnasium, as `morl/...`.
 """
 
 from __future__ import annotations
@@ -52,3 +52,6 @@ __getattr__, __dir__, __all__ = attach(
         "weights",
     ),
 )
+
+# As with `import mo_gymnasium`: the ids are there for gymnasium.make and gymnasium.make_vec from now on.
+__getattr__("registry").register_environments()

@@ -27,8 +27,14 @@ def imported_by(statement: str) -> set[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
-    heavy = {"torch", "gymnasium", "mo_gymnasium", "numpy", "scipy", "pymoo", "matplotlib", "tyro", "rich"}
+    heavy = {"torch", "mo_gymnasium", "scipy", "pymoo", "matplotlib", "tyro", "rich"}
     assert imported_by(f"import {package}") & heavy == set()
+
+
+def test_importing_morl_registers_the_batched_environments() -> None:
+    code = "import morl, gymnasium; print(gymnasium.make_vec('morl/minecart-v0', num_envs=3).num_envs)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "3"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium
@@ -151,6 +151,8 @@ class CorridorWalker(Agent):
         """Discount; that of the environment by default."""
         layers: tuple[int, ...] = (3, 2)
         """Sizes of nothing in particular."""
+        extras: dict[str, Any] = field(default_factory=dict)
+        """Named values of nothing in particular."""
         nan_after: int | None = None
         """Steps after which the loss turns NaN."""
 

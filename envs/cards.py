@@ -1,0 +1,126 @@
+"""Cards of the environments that `morl` ships: objectives, evaluation protocols, known fronts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from morl.registry import EnvCard, Objective, Protocol, register_card
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Front = NDArray[np.float64]
+
+SEA_PROTOCOLS = (
+    Protocol("standard", 0.99, (0.0, -50.0), "runs of GPI-LS and Envelope with MORL-Baselines"),
+    Protocol("near", 0.99, (0.0, -25.0), "as standard, with the reference point of Pareto Q-learning"),
+    Protocol("pql", 1.0, (0.0, -25.0), "Pareto Q-learning, MORL-Baselines' examples/pql_dst.py"),
+)
+
+MINECART_PROTOCOLS = (
+    Protocol("c-morl", 0.98, (-1.0, -1.0, -200.0), "C-MORL (Liu et al., ICLR 2025)"),
+    Protocol("morl-baselines", 0.98, (0.0, 0.0, -200.0), "MORL-Baselines' GPI-PD and Envelope"),
+    Protocol("pcn", 1.0, (0.0, 0.0, -200.0), "PCN, MORL-Baselines' examples/pcn_minecart.py"),
+)
+
+
+def sea_front(sea_map: str, gamma: float) -> Front:
+    """The exact front of a deep-sea-treasure map."""
+    from morl.envs.sea_maps import MAPS
+
+    return MAPS[sea_map].front(gamma)
+
+
+def minecart_front(env_id: str, gamma: float) -> Front:
+    """Expected returns (k, 3) of the open-loop plans that MO-Gymnasium enumerates for its minecart.
+
+    The plans accelerate home as they accelerated out, so better ones may exist: best known, not exact. They
+    count on the mean ore of a dig. MO-Gymnasium takes the mean of a normal variable conditioned on being
+    positive; what a dig yields is max(0, normal), whose mean is put in its place here.
+    """
+    import gymnasium
+    import mo_gymnasium  # noqa: F401 - registers the originals
+    import numpy as np
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the original's spaces are given in float64
+        original = gymnasium.make(env_id).unwrapped
+    for mine in original.mines:  # type: ignore[attr-defined]
+        normals = [distribution.args for distribution in mine.distributions]
+        mine.distribution_means = partial(np.array, [clipped_mean(*normal) for normal in normals])
+    return np.array(original.pareto_front(gamma))  # type: ignore[attr-defined]
+
+
+def clipped_mean(mean: float, deviation: float) -> float:
+    """The mean of max(0, X), X normal: `mean * Phi(mean / deviation) + deviation * phi(mean / deviation)`."""
+    from scipy.stats import norm
+
+    if deviation == 0:
+        return max(0.0, mean)
+    z = mean / deviation
+    return float(mean * norm.cdf(z) + deviation * norm.pdf(z))
+
+
+def sea_card(env_id: str, sea_map: str, description: str) -> EnvCard:
+    """The card of one deep-sea-treasure map."""
+    return EnvCard(
+        id=env_id,
+        objectives=(
+            Objective("treasure", "value", "worth of the treasure that ends the episode"),
+            Objective("time", "steps", "-1 for every step", cost=True),
+        ),
+        protocols=SEA_PROTOCOLS,
+        default_protocol="standard",
+        front_kind="closed form",
+        front=partial(sea_front, sea_map),
+        batched=True,
+        original=env_id,
+        description=description,
+    )
+
+
+def minecart_card(env_id: str, front: Callable[[float], Front], description: str) -> EnvCard:
+    """The card of one minecart configuration."""
+    return EnvCard(
+        id=env_id,
+        objectives=(
+            Objective("ore 1", "amount", "first ore brought home; the cart holds 1.5 in all"),
+            Objective("ore 2", "amount", "second ore brought home"),
+            Objective("fuel", "amount", "minus the fuel for idling, accelerating and digging", cost=True),
+        ),
+        protocols=MINECART_PROTOCOLS,
+        default_protocol="c-morl",
+        front_kind="best known",
+        front=front,
+        batched=True,
+        original=env_id,
+        description=description,
+    )
+
+
+def register() -> None:
+    """Register all cards of this module; called through the entry point group `morl.cards`."""
+    register_card(sea_card("deep-sea-treasure-v0", "convex", "10 treasures; weighted sums can reach all"))
+    register_card(
+        sea_card(
+            "deep-sea-treasure-concave-v0",
+            "concave",
+            "10 treasures; weighted sums reach only the nearest and the farthest",
+        )
+    )
+    register_card(
+        sea_card(
+            "deep-sea-treasure-mirrored-v0",
+            "mirrored",
+            "the concave map, doubled by a side without treasures",
+        )
+    )
+    for env_id, description in (
+        ("minecart-v0", "dig two ores at five mines and bring them home; random amounts"),
+        ("minecart-deterministic-v0", "dig two ores at five mines and bring them home; fixed amounts"),
+    ):
+        register_card(minecart_card(env_id, partial(minecart_front, env_id), description))

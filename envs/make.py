@@ -1,0 +1,209 @@
+"""`make_vec`: any environment behind one tensor interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import gymnasium
+import torch
+from gymnasium.envs.registration import VectorizeMode, load_env_creator
+from gymnasium.vector import VectorEnv
+
+from morl import registry
+from morl.envs.adapters import Adapter, AsyncAdapter, SyncAdapter
+from morl.envs.base import BatchedEnv
+from morl.envs.originals import check_known, make_original
+from morl.envs.vector_adapter import VectorAdapter
+from morl.errors import EnvError
+
+BACKENDS = ("auto", "batched", "original", "sync", "async")
+
+TensorEnv: TypeAlias = BatchedEnv | Adapter
+
+
+def make_vec(
+    env: Any,
+    num_envs: int = 1,
+    *,
+    device: torch.device | str = "cpu",
+    backend: str = "auto",
+    compile: bool = False,
+    **kwargs: Any,
+) -> TensorEnv:
+    """A vector environment with torch tensors on `device` and reward vectors (num_envs, m).
+
+    Args:
+        env: an id ("minecart-v0", any of MO-Gymnasium's or Gymnasium's), a path "module:Class", a class, a
+            factory, an instance of `gymnasium.Env` (serves `num_envs=1`) or of `gymnasium.vector.VectorEnv`
+            (keeps its own number of environments and its own device).
+        num_envs: how many copies.
+        device: where the tensors live.
+        backend: "auto" takes the batched twin if there is one, else a loop over the environment; "batched"
+            is the twin; "original" and "sync" are a loop over the environment itself; "async" is one process
+            for each copy.
+        compile: run a batched environment's step through `torch.compile`; the others have nothing to compile.
+        kwargs: arguments of the environment, under the names of the batched twin where there is one.
+
+    Returns:
+        The environment; `env_id` and `backend` say what it is. Observations are one Box, discrete actions
+        count from zero, finished episodes restart in the same step and `info["final_obs"]` holds the
+        observations before that.
+
+    Raises:
+        EnvError: the environment or backend is unknown, has no reward vector or an unsupported space, or
+            one instance was asked to serve several copies.
+    """
+    if backend not in BACKENDS:
+        hint = registry.suggest(str(backend), BACKENDS)
+        raise EnvError(f"expected one of the backends {', '.join(BACKENDS)}, got {backend!r}.{hint}")
+    if num_envs < 1:
+        raise EnvError(f"expected num_envs >= 1, got {num_envs}")
+    order = _Order(num_envs, device, backend, compile, kwargs)
+    if isinstance(env, VectorEnv):
+        return _from_vector(env, order)
+    if isinstance(env, gymnasium.Env):
+        return _from_instance(env, order)
+    env_id = _gymnasium_id(env)
+    return _from_kind(env, order) if env_id is None else _from_id(env_id, order)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What `make_vec` was asked for, the environment apart."""
+
+    num_envs: int
+    device: torch.device | str
+    backend: str
+    compile: bool
+    kwargs: dict[str, Any]
+
+    @property
+    def takes_batched(self) -> bool:
+        return self.backend in ("auto", "batched")
+
+
+def _gymnasium_id(env: Any) -> str | None:
+    """The id that `env` is, also in Gymnasium's form "module:Id-v0" (the import registers it); else None."""
+    if not isinstance(env, str):
+        return None
+    module, colon, name = env.rpartition(":")
+    if colon and name.replace(".", "").isidentifier():
+        return None
+    if colon:
+        registry.import_module(module, env)
+    return registry.canonical_id(name)
+
+
+def _from_id(env_id: str, order: _Order) -> TensorEnv:
+    check_known(env_id)
+    twin = _batched_twin(env_id) if order.takes_batched else None
+    if twin is not None:
+        return _make_batched(twin, env_id, order)
+    if order.backend == "batched":
+        raise EnvError(
+            f"expected a batched twin of {env_id}, found none; use backend='auto', 'sync' or 'async'"
+        )
+    return _from_factory(partial(make_original, env_id, **order.kwargs), env_id, order)
+
+
+def _from_kind(env: Any, order: _Order) -> TensorEnv:
+    """From a path, a class or a factory."""
+    kind = registry.resolve(env) if isinstance(env, str) else env
+    if not callable(kind):
+        raise EnvError(
+            "expected an environment id, module:Class, class, factory or instance, "
+            f"got a {type(kind).__name__}: {env!r}"
+        )
+    env_id = env if isinstance(env, str) else _path(kind) if isinstance(kind, type) else None
+    if _is_batched(kind):
+        if not order.takes_batched:
+            raise EnvError(f"expected backend 'auto' for {env_id}, which is batched, got {order.backend!r}")
+        return _make_batched(kind, env_id or _path(kind), order)
+    if order.backend == "batched":
+        raise EnvError(f"expected a subclass of morl.envs.BatchedEnv for backend 'batched', got {env!r}")
+    if isinstance(kind, type) and issubclass(kind, VectorEnv):
+        vector = _explained(kind, env_id, num_envs=order.num_envs, **order.kwargs)
+        return VectorAdapter(vector, env_id=env_id, device=order.device)
+    return _from_factory(partial(_explained, kind, env_id, **order.kwargs), env_id, order)
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _is_batched(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BatchedEnv)
+
+
+def _batched_twin(env_id: str) -> Callable[..., Any] | None:
+    """What makes the batched environment registered for `env_id`; None where there is none."""
+    for name in (registry.NAMESPACE + env_id, env_id):
+        spec = gymnasium.registry.get(name)
+        if spec is None:
+            continue
+        entry = spec.vector_entry_point
+        if _is_batched(load_env_creator(entry) if isinstance(entry, str) else entry):
+            return partial(gymnasium.make_vec, spec, vectorization_mode=VectorizeMode.VECTOR_ENTRY_POINT)
+    return None
+
+
+def _make_batched(kind: Callable[..., Any], env_id: str, order: _Order) -> BatchedEnv:
+    made: BatchedEnv = _explained(
+        kind, env_id, num_envs=order.num_envs, device=order.device, compile=order.compile, **order.kwargs
+    )
+    made.env_id = env_id
+    return made
+
+
+def _explained(kind: Callable[..., Any], env_id: str | None, **arguments: Any) -> Any:
+    """`kind(**arguments)`, with an error that names the environment where it does not take one of them."""
+    try:
+        return kind(**arguments)
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise EnvError(f"expected arguments that {env_id or kind} takes: {error}") from error
+
+
+def _from_factory(factory: Callable[[], Any], env_id: str | None, order: _Order) -> Adapter:
+    factories = [factory] * order.num_envs
+    if order.backend == "async":
+        return AsyncAdapter(factories, env_id=env_id, device=order.device)
+    made = SyncAdapter(factories, env_id=env_id, device=order.device)
+    if order.backend == "original":
+        made.backend = order.backend
+    return made
+
+
+def _from_instance(env: gymnasium.Env, order: _Order) -> Adapter:
+    if order.num_envs != 1:
+        raise EnvError(
+            f"expected num_envs=1 for an instance, got {order.num_envs}: one environment cannot play "
+            "several episodes at once; pass a factory, such as make_vec(lambda: MyEnv(), num_envs=...)"
+        )
+    if order.backend in ("batched", "async"):
+        raise EnvError(
+            f"expected backend 'auto' or 'sync' for an environment instance, got {order.backend!r}"
+        )
+    _refuse_arguments(order)
+    return _from_factory(lambda: env, None, order)
+
+
+def _from_vector(env: VectorEnv, order: _Order) -> TensorEnv:
+    if order.num_envs not in (1, env.num_envs):
+        raise EnvError(
+            f"expected num_envs={env.num_envs}, as the instance has, got {order.num_envs}; leave it out"
+        )
+    _refuse_arguments(order)
+    made = env if isinstance(env, (BatchedEnv, Adapter)) else VectorAdapter(env, device=order.device)
+    if order.backend not in ("auto", made.backend):
+        raise EnvError(f"expected backend 'auto' for an instance of {made.backend}, got {order.backend!r}")
+    return made
+
+
+def _refuse_arguments(order: _Order) -> None:
+    if order.kwargs:
+        raise EnvError(f"expected no arguments for an existing environment, got {sorted(order.kwargs)}")

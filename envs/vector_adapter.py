@@ -1,0 +1,130 @@
+"""Somebody else's vector environment behind the tensor interface, whatever its autoreset mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from torch import Tensor
+
+from morl.envs.adapters import Adapter, name_of
+from morl.envs.rewards import REMEDY, as_reward_space, unbounded
+from morl.envs.spaces import action_encoder, action_space_of, batch_flattener, observation_box
+from morl.errors import EnvError
+from morl.transitions import Transitions
+
+NEXT_STEP_PROCESSES = "an AsyncVectorEnv in NEXT_STEP mode, whose resets pay a scalar"
+ALTERNATIVES = (
+    "pass one factory to morl.make_vec(factory, num_envs=...), or use mo_gymnasium's MOSyncVectorEnv, or "
+    "AsyncVectorEnv(..., autoreset_mode=AutoresetMode.SAME_STEP)"
+)
+
+
+class VectorAdapter(Adapter):
+    """Wraps a `gymnasium.vector.VectorEnv` with rewards (N, m), numpy or torch, in any autoreset mode.
+
+    Under SAME_STEP and DISABLED it behaves as the other adapters do. NEXT_STEP needs a step to reset, so
+    there `info["valid"]` (N,) is False where a step only reset an environment: nothing happened in it, and
+    its row must not be learned from. `morl.transitions.Transitions` hands this on.
+
+    Args:
+        vector: the environment. It is stepped once here, to see what its rewards look like.
+        env_id: names it in messages and files; None for the id it was registered under.
+        device: where the tensors go, unless the environment has a device of its own.
+
+    Raises:
+        EnvError: the rewards are not (N, m), the autoreset mode is not declared, or a space is unsupported.
+    """
+
+    backend = "vector"
+
+    def __init__(
+        self, vector: VectorEnv, *, env_id: str | None = None, device: torch.device | str = "cpu"
+    ) -> None:
+        self.vector = vector
+        self._flatten = batch_flattener(vector.single_observation_space, vector.num_envs)
+        self._encode = action_encoder(vector.single_action_space)
+        self._takes_tensors = False
+        observation_space = observation_box(vector.single_observation_space)
+        self._dtype = getattr(torch, str(observation_space.dtype))
+        device = getattr(vector, "device", None) or device
+        env_id = env_id or name_of(vector)
+        self._transitions = Transitions(vector, device=device, to_tensor=self._observations)
+        reward_space = self._probe(env_id)
+        super().__init__(
+            vector.num_envs,
+            observation_space=observation_space,
+            action_space=action_space_of(vector.single_action_space),
+            reward_space=reward_space,
+            env_id=env_id,
+            device=device,
+        )
+
+    def _observations(self, obs: Any) -> Tensor:
+        flat = self._flatten(obs)
+        # Copied: the environment may write its next observations into the same memory.
+        flat = flat.clone() if isinstance(flat, Tensor) else torch.tensor(np.asarray(flat))
+        return flat.to(device=self._transitions.device, dtype=self._dtype)
+
+    def _probe(self, env_id: str) -> Box:
+        """The space of the reward vectors, from one step."""
+        vector = self.vector
+        if isinstance(vector.unwrapped, AsyncVectorEnv) and self._transitions.mode is AutoresetMode.NEXT_STEP:
+            raise EnvError(
+                f"expected {env_id} to carry reward vectors, got {NEXT_STEP_PROCESSES}; {ALTERNATIVES}"
+            )
+        obs, _ = vector.reset(seed=0)
+        self._takes_tensors = isinstance(obs, Tensor)
+        vector.action_space.seed(0)
+        action = vector.action_space.sample()
+        try:
+            reward = vector.step(
+                torch.as_tensor(action, device=obs.device) if self._takes_tensors else action
+            )[1]
+        except (ValueError, TypeError) as error:
+            if isinstance(vector.unwrapped, SyncVectorEnv):  # what its storage says to a vector
+                raise EnvError(
+                    f"expected {env_id} to carry reward vectors, got a SyncVectorEnv, which stores scalars; "
+                    f"{ALTERNATIVES}"
+                ) from error
+            raise
+        shape = tuple(reward.shape)
+        if len(shape) != 2 or shape[0] != vector.num_envs:
+            raise EnvError(
+                f"expected rewards of shape ({vector.num_envs}, m) from {env_id}, got {shape}; "
+                f"{REMEDY} before it is vectorised"
+            )
+        declared = getattr(vector, "reward_space", None)
+        if not isinstance(declared, Box):
+            return unbounded(shape[1])
+        if declared.shape == shape:  # the space of the batch
+            declared = Box(declared.low[0], declared.high[0])
+        space = as_reward_space(declared, env_id)
+        if space.shape != shape[1:]:
+            raise EnvError(
+                f"expected {env_id} to pay {space.shape[0]} objectives as declared, got {shape[1]}"
+            )
+        return space
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Start all episodes; the environment derives its copies' seeds in its own way."""
+        self._forget_episodes()
+        return self._transitions.reset(seed=seed), {}
+
+    def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """Step every environment; `info["valid"]` is there under NEXT_STEP only (class docstring)."""
+        native = actions if self._takes_tensors else self._host_actions(actions)
+        step = self._transitions.step(self._encode(native))
+        reward = step.reward.cpu().numpy()
+        done = (step.terminated | step.truncated).cpu().numpy()
+        stepped = True if step.valid is None else step.valid.cpu().numpy()
+        info: dict[str, Any] = {"final_obs": step.next_obs, "episode": self._episodes(reward, stepped, done)}
+        if step.valid is not None:
+            info["valid"] = step.valid
+        return self._transitions.obs, step.reward, step.terminated, step.truncated, info

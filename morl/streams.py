@@ -1,0 +1,88 @@
+"""Random streams: every random number of a batched environment comes from here, drawn outside the pure step.
+
+A `Streams` is a row of G generators, each owning a contiguous block of environments. With G = 1 one generator
+serves all; a population gives each member its own, so that a member's episodes do not depend on who trains
+beside it. States can be read and set, which is what makes a killed run resume bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from morl.errors import MorlError
+
+
+def derive_seed(seed: int, *path: int) -> int:
+    """A 63-bit seed for one purpose, independent of the seeds of other purposes (numpy's SeedSequence)."""
+    # A spawn key, because further entropy words that are zero would change nothing.
+    words = np.random.SeedSequence(seed, spawn_key=path).generate_state(2, np.uint32)
+    return (int(words[0]) << 31) ^ int(words[1])
+
+
+def make_generator(device: torch.device | str, seed: int) -> torch.Generator:
+    """A seeded generator on `device`. The meta device has none, so a CPU generator stands in for it."""
+    device = torch.device(device)
+    generator = torch.Generator(device="cpu" if device.type == "meta" else device)
+    return generator.manual_seed(seed)
+
+
+class Streams:
+    """G seeded generators over `num_envs` environments in contiguous blocks.
+
+    Args:
+        seed: one non-negative integer, from which each generator's seed is derived.
+        num_envs: how many environments are served in all.
+        groups: G, a divisor of `num_envs`.
+        device: where the numbers are drawn.
+    """
+
+    def __init__(
+        self, seed: int, num_envs: int, *, groups: int = 1, device: torch.device | str = "cpu"
+    ) -> None:
+        if groups < 1 or num_envs % groups:
+            raise MorlError(
+                f"expected the number of generators to divide the {num_envs} environments, got {groups}; "
+                "choose a divisor, such as 1"
+            )
+        self.num_envs = num_envs
+        self.device = torch.device(device)
+        self.generators = [make_generator(self.device, derive_seed(seed, group)) for group in range(groups)]
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), shape (num_envs, *shape), float32."""
+        return self._draw(torch.rand, shape)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, shape (num_envs, *shape), float32."""
+        return self._draw(torch.randn, shape)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Integers in [0, high), shape (num_envs, *shape), int64."""
+
+        def draw(size: tuple[int, ...], **options: object) -> Tensor:
+            return torch.randint(high, size, **options)  # type: ignore[call-overload]
+
+        return self._draw(draw, shape)
+
+    def _draw(self, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
+        size = (self.num_envs // len(self.generators), *shape)
+        if self.device.type == "meta":
+            return draw((self.num_envs, *shape), device=self.device)
+        parts = [draw(size, generator=generator, device=self.device) for generator in self.generators]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def get_state(self) -> Tensor:
+        """The states of all generators, one row each (uint8, on the CPU)."""
+        return torch.stack([generator.get_state() for generator in self.generators])
+
+    def set_state(self, state: Tensor) -> None:
+        """Continue from what `get_state` returned."""
+        if len(state) != len(self.generators):
+            raise MorlError(f"expected the states of {len(self.generators)} generators, got {len(state)}")
+        for generator, row in zip(self.generators, state, strict=True):
+            # A copy: torch 2.13 crashes on a view that does not start where its storage does.
+            generator.set_state(row.cpu().clone())

@@ -1,0 +1,86 @@
+"""Cards say of environments what those say of themselves; fronts have the published volumes."""
+
+from __future__ import annotations
+
+import gymnasium
+import moocore
+import numpy as np
+import pytest
+
+import morl.envs
+from morl.envs.cards import clipped_mean
+from morl.envs.make import make_vec
+from morl.registry import NAMESPACE, cards, get_card
+
+IDS = sorted(cards())
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_card_fits_its_environments(env_id: str) -> None:
+    card = cards()[env_id]
+    for backend in ("original", *(["batched"] if card.batched else [])):
+        env = make_vec(env_id, backend=backend)
+        assert env.num_objectives == card.num_objectives == len({o.name for o in card.objectives})
+        pays_only = env.reward_space.high <= 0
+        assert [objective.cost for objective in card.objectives] == pays_only.tolist()
+        env.close()
+    assert card.description and card.original == env_id
+
+
+def test_every_batched_environment_has_a_card() -> None:
+    assert morl.envs.BatchedEnv is not None
+    twins = {env_id.removeprefix(NAMESPACE) for env_id in gymnasium.registry if env_id.startswith(NAMESPACE)}
+    assert twins == {env_id for env_id, card in cards().items() if card.batched}
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_fronts_are_not_dominated_and_beat_their_reference_points(env_id: str) -> None:
+    card = cards()[env_id]
+    assert card.front is not None
+    for protocol in card.protocols:
+        front = card.front(protocol.gamma)
+        assert front.dtype == np.float64 and front.shape[1] == card.num_objectives
+        assert moocore.is_nondominated(front, maximise=True).all()
+        assert (front > np.array(protocol.reference_point) - 1e-12).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("env_id", "gamma", "reference", "volume", "linear_volume"),
+    [
+        ("deep-sea-treasure-v0", 0.99, (0, -25), 360.40, 360.40),
+        ("deep-sea-treasure-v0", 0.99, (0, -50), 854.85, 854.85),
+        ("deep-sea-treasure-v0", 1.0, (0, -25), 401.8, 399.7),
+        ("deep-sea-treasure-concave-v0", 0.99, (0, -50), 3688.38, 3391.57),
+        ("deep-sea-treasure-concave-v0", 1.0, (0, -25), 1155.0, 762.0),
+        ("deep-sea-treasure-mirrored-v0", 0.99, (0, -25), 1101.38, 804.57),
+        ("minecart-deterministic-v0", 0.98, (-1, -1, -200), 723.05, 707.44),
+        ("minecart-deterministic-v0", 1.0, (-1, -1, -200), 944.93, None),
+        ("minecart-v0", 0.98, (-1, -1, -200), 696.63, 684.65),
+    ],
+)
+def test_hypervolumes(
+    env_id: str, gamma: float, reference: tuple[float, ...], volume: float, linear_volume: float | None
+) -> None:
+    card = get_card(env_id)
+    assert card is not None and card.front is not None
+    linear = card.linear_front(gamma)
+    assert linear is not None
+    measure = {"ref": np.array(reference, dtype=float), "maximise": True}
+    assert moocore.hypervolume(card.front(gamma), **measure) == pytest.approx(volume, abs=0.006)
+    if linear_volume is not None:
+        assert moocore.hypervolume(linear, **measure) == pytest.approx(linear_volume, abs=0.006)
+
+
+def test_eight_plans_of_the_deterministic_minecart_are_linearly_optimal() -> None:
+    card = get_card("minecart-deterministic-v0")
+    assert card is not None and card.front is not None
+    linear = card.linear_front(0.98)
+    assert linear is not None and len(card.front(0.98)) == 20 and len(linear) == 8
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(0.2, 0.05), (0.0, 0.05), (-0.1, 0.3), (0.15, 0.0), (-0.1, 0.0)]
+)
+def test_the_mean_of_a_clipped_normal(mean: float, deviation: float) -> None:
+    samples = mean + deviation * np.random.default_rng(0).standard_normal(400_000)
+    assert clipped_mean(mean, deviation) == pytest.approx(samples.clip(min=0).mean(), abs=1e-3)
