@@ -136,6 +136,36 @@ def sample(
     return exponential / exponential.sum(-1, keepdim=True)
 
 
+def sample_with_faces(
+    m: int,
+    n: int,
+    generator: torch.Generator,
+    device: torch.device | str | None = None,
+    *,
+    faces: float = 0.25,
+) -> torch.Tensor:
+    """Return n weight vectors (n, m), of which a share `faces` leaves one or more objectives out altogether.
+
+    Uniform vectors never have a zero entry, so an agent trained on them alone is asked to extrapolate at the
+    edges and corners of the simplex. Here a row of the share keeps each objective with probability one half, and at
+    least its largest; it is uniform on the face that remains. The other rows are those of `sample`.
+
+    Args:
+        m: number of objectives.
+        n: number of vectors.
+        generator: a torch Generator that lives on `device`; it is advanced.
+        device: where to draw; by default where the generator lives.
+        faces: share of the rows, in [0, 1].
+    """
+    import torch
+
+    weights = sample(m, n, generator, device)
+    coins = torch.rand((n, m + 1), generator=generator, device=weights.device)
+    drop = (coins[:, :1] < faces) & (coins[:, 1:] < 0.5) & (weights < weights.max(-1, keepdim=True).values)
+    kept = weights.masked_fill(drop, 0.0)
+    return kept / kept.sum(-1, keepdim=True)
+
+
 def corners(m: int) -> Array:
     """Return the m weight vectors that care for one objective only: the identity matrix, shape (m, m)."""
     return np.eye(as_count(m, name="m"))

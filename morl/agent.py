@@ -1,0 +1,277 @@
+"""The agent's contract: learn, act, policy, save, load; and the training loop that every agent shares."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from morl import registry, store, weights
+from morl.errors import CheckpointError, MorlError, NonFiniteError
+from morl.spec import EnvSpec
+from morl.streams import derive_seed, make_generator
+
+PreferenceSampler = Callable[[int, torch.Generator, torch.device], Tensor]
+
+FORMAT = "morl-agent"
+SCHEMA_VERSION = 1
+
+
+class Policy(Protocol):
+    """A batch of B policies being followed, one per row; may have memory."""
+
+    def reset(self, mask: Tensor | None = None) -> None:
+        """Forget the rows where `mask` (B,) holds (all rows if None): a new episode starts there."""
+
+    def act(self, obs: Tensor) -> Tensor:
+        """Greedy actions (B, ...) for observations (B, *obs_shape)."""
+
+    def observe(self, reward: Tensor, done: Tensor) -> None:
+        """Take in the rewards (B, m) and episode ends (B,) that the last actions led to."""
+
+
+class WeightPolicy:
+    """The memoryless policies of an agent commanded by weight vectors (B, m)."""
+
+    def __init__(self, agent: Agent, weights: Tensor) -> None:
+        self.agent, self.weights = agent, weights
+
+    def reset(self, mask: Tensor | None = None) -> None:
+        """Nothing to forget."""
+
+    def act(self, obs: Tensor) -> Tensor:
+        """Greedy actions (B, ...)."""
+        return self.agent.act(obs, self.weights)
+
+    def observe(self, reward: Tensor, done: Tensor) -> None:
+        """Nothing to remember."""
+
+
+class Callback:
+    """Hooks around training; override what is needed. All are called with the agent between iterations."""
+
+    def on_start(self, agent: Agent, total_steps: int) -> None:
+        """Training begins; `total_steps` is where `agent.steps` will end."""
+
+    def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> bool | None:
+        """One collect-and-update iteration is over; return False to stop. Metrics may be 0-d tensors."""
+        return None
+
+    def on_end(self, agent: Agent) -> None:
+        """Training is over, also after an error."""
+
+
+class Agent(ABC):
+    """Base class of all agents: holds the configuration and the training loop, never an algorithm.
+
+    Args:
+        env: a tensor vector environment from `morl.make_vec`, or an `EnvSpec` for an agent that only acts.
+        seed: all of the agent's own randomness derives from it; the environment is reset with it.
+        config: an instance of the class's `Config`; or give its fields as keywords instead.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+
+    def __init__(self, env: Any, *, seed: int = 0, config: Any = None, **settings: Any) -> None:
+        self.spec = EnvSpec.of(env)
+        self.env = None if isinstance(env, EnvSpec) else env
+        self.config = make_config(type(self), config, settings)
+        self.seed = seed
+        self.device = self.spec.device
+        self.env_id, self.num_objectives = self.spec.env_id, self.spec.num_objectives
+        self.gamma: float = registry.discount(self.env_id, getattr(self.config, "gamma", None))
+        self.generator = make_generator(self.device, derive_seed(seed, 1))
+        """All random numbers of the agent's own, apart from initial parameters (seed path 2)."""
+        self.preferences: PreferenceSampler = partial(weights.sample_with_faces, self.num_objectives)
+        """Which weights are trained: (n, generator, device) -> (n, m); uniform on the simplex unless
+        replaced."""
+        self.steps = 0
+        self.seconds = 0.0
+        self.total_steps = 0
+
+    # --- what an algorithm writes ----------------------------------------------------------------------
+
+    @abstractmethod
+    def iterate(self, max_steps: int) -> dict[str, Any]:
+        """Collect at most `max_steps` environment steps, update, add to `self.steps`; return metrics.
+
+        Values are floats or 0-d tensors (read only when somebody logs them, so nothing waits for the device).
+        """
+
+    @abstractmethod
+    def act(self, obs: Tensor, weights: Tensor) -> Tensor:
+        """Greedy actions for observations (B, *obs_shape) and weight vectors (B, m) or (m,)."""
+
+    @abstractmethod
+    def parameters_state(self) -> dict[str, Any]:
+        """All that acting needs: nested dict of tensors and JSON values (networks, frozen normalisers)."""
+
+    @abstractmethod
+    def load_parameters(self, state: dict[str, Any]) -> None:
+        """The inverse of `parameters_state`."""
+
+    @abstractmethod
+    def training_state(self) -> dict[str, Any]:
+        """All that training needs beyond `parameters_state`: optimiser, replay, generators, environment."""
+
+    @abstractmethod
+    def load_training(self, state: dict[str, Any]) -> None:
+        """The inverse of `training_state`."""
+
+    # --- shared ----------------------------------------------------------------------------------------
+
+    def draw_preferences(self, n: int) -> Tensor:
+        """Weight vectors (n, m) to train, float32, from the agent's own generator."""
+        drawn = self.preferences(n, self.generator, self.device)
+        if drawn.shape != (n, self.num_objectives):
+            raise MorlError(
+                f"expected agent.preferences(n={n}, generator, device) to return weights of shape "
+                f"{(n, self.num_objectives)}, got {tuple(drawn.shape)}"
+            )
+        return drawn.to(torch.float32)
+
+    def learn(self, total_steps: int, *, callbacks: Sequence[Callback] = (), progress: bool = True) -> Self:
+        """Train for `total_steps` environment steps in all (a resumed agent counts what it did before).
+
+        Args:
+            total_steps: budget over all parallel environments; never exceeded.
+            callbacks: called between iterations.
+            progress: show a progress bar with steps/s and remaining time.
+
+        Raises:
+            MorlError: the budget is not positive, too small for one step of all environments, or there is
+                no environment.
+            NonFiniteError: a metric turned NaN or infinite; the message names it and the step.
+        """
+        total_steps = int(total_steps)
+        if self.env is None:
+            raise MorlError(
+                "expected an environment to learn in, this agent was made without; "
+                "load it with one: morl.load(path, env=morl.make_vec(...))"
+            )
+        finished = total_steps == self.steps > 0
+        if not finished and total_steps - self.steps < self.spec.num_envs:
+            raise MorlError(
+                f"expected a budget of at least {self.spec.num_envs} steps (one step of each environment) "
+                f"beyond the {self.steps} already done, got total_steps={total_steps}; "
+                "raise it or use fewer environments"
+            )
+        from morl.callbacks import ProgressBar  # late: needs rich
+
+        active: list[Callback] = [*callbacks, *([ProgressBar()] if progress else [])]
+        self.total_steps = total_steps
+        started: list[Callback] = []
+        try:
+            for callback in active:
+                callback.on_start(self, total_steps)
+                started.append(callback)
+            self._train(active, total_steps)
+        finally:
+            for callback in reversed(started):
+                callback.on_end(self)
+        return self
+
+    def _train(self, callbacks: Sequence[Callback], total_steps: int) -> None:
+        while total_steps - self.steps >= self.spec.num_envs:
+            start = time.perf_counter()
+            metrics = self.iterate(total_steps - self.steps)
+            self.seconds += time.perf_counter() - start
+            # A list, not a generator: every callback sees the iteration also when one asks to stop.
+            if False in [callback.on_iteration(self, metrics) for callback in callbacks]:
+                break
+
+    def policy(self, preference: Any) -> Policy:
+        """The policies for preferences (B, m), or one policy for (m,), checked to be weight vectors."""
+        checked = torch.as_tensor(weights.validate(preference, self.num_objectives), dtype=torch.float32)
+        return WeightPolicy(self, checked.reshape(-1, self.num_objectives).to(self.device))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the agent as an artefact that can act: a folder of safetensors and JSON, never pickle."""
+        header = {
+            "agent": registry.agent_path(type(self)),
+            "name": self.name,
+            "config": asdict(self.config),
+            "spec": self.spec.to_dict(),
+            "gamma": self.gamma,
+            "seed": self.seed,
+            "steps": self.steps,
+            "seconds": self.seconds,
+        }
+        state = {"header": header, "parameters": self.parameters_state()}
+        return store.save(path, state, format=FORMAT, version=SCHEMA_VERSION)
+
+    @classmethod
+    def load(cls, path: str | Path, *, env: Any = None, device: torch.device | str = "cpu") -> Self:
+        """The agent that `save` wrote; with `env` it can go on learning, without it can act.
+
+        Raises:
+            CheckpointError: the folder is damaged, foreign, or holds another kind of agent.
+        """
+        state = store.load(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
+        header = state["header"]
+        kind = registry.agent_class(header["agent"])
+        if not issubclass(kind, cls):
+            raise CheckpointError(
+                f"expected a {cls.__name__} in {path}, found {header['name']}; use morl.load"
+            )
+        spec = EnvSpec.from_dict(header["spec"], device)
+        config = make_config(kind, None, restore_tuples(header["config"]))
+        agent = kind(spec if env is None else env, seed=header["seed"], config=config)
+        agent.gamma, agent.steps, agent.seconds = header["gamma"], header["steps"], header["seconds"]
+        agent.load_parameters(state["parameters"])
+        return agent
+
+
+def load(path: str | Path, *, env: Any = None, device: torch.device | str = "cpu") -> Agent:
+    """The agent of any registered kind that `Agent.save` wrote to `path`."""
+    return Agent.load(path, env=env, device=device)
+
+
+def make_config(kind: type[Agent], config: Any, settings: dict[str, Any]) -> Any:
+    """The agent's configuration from an instance or from keywords, with a helpful error for a wrong name."""
+    if config is not None:
+        if settings:
+            raise MorlError(f"expected config or keyword settings, got both config and {sorted(settings)}")
+        if not isinstance(config, kind.Config):
+            raise MorlError(f"expected a {kind.__name__}.Config, got {type(config).__name__}")
+        return config
+    if not is_dataclass(kind.Config):
+        raise MorlError(f"expected {kind.__name__}.Config to be a dataclass; write it as one")
+    known = [field.name for field in fields(kind.Config)]
+    for name in settings:
+        if name not in known:
+            raise MorlError(
+                f"{kind.__name__} has no setting {name!r}.{registry.suggest(name, known)} "
+                f"Settings: {', '.join(known)}"
+            )
+    return kind.Config(**settings)
+
+
+def restore_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON turns tuples into lists; frozen configurations hold tuples, nested settings too."""
+
+    def restored(value: Any) -> Any:
+        if isinstance(value, dict):
+            return restore_tuples(value)
+        return tuple(value) if isinstance(value, list) else value
+
+    return {name: restored(value) for name, value in values.items()}
+
+
+def check_finite(metrics: dict[str, Any], where: str) -> None:
+    """Raise `NonFiniteError` naming the first metric that is NaN or infinite."""
+    for name, value in metrics.items():
+        number = float(value)
+        if number != number or number in (float("inf"), float("-inf")):
+            raise NonFiniteError(
+                f"expected finite numbers, got {name} = {number} {where}; "
+                "lower the learning rate, or check the environment's rewards with `morl check-env`"
+            )

@@ -1,0 +1,264 @@
+"""Evaluation: follow every preference for several episodes, all as one batch, and keep what was earned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import comb
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from morl import registry
+from morl import weights as preference_weights
+from morl._arrays import Array, as_count
+from morl.agent import Policy
+from morl.devices import check_device
+from morl.errors import EnvError, MorlError
+from morl.front import Front
+from morl.front_fields import Role
+from morl.streams import derive_seed
+
+LONGEST_EPISODE = 100_000
+"""Steps after which an episode counts as endless, unless `max_steps` says otherwise."""
+
+SYNC_EVERY = 16
+"""On an accelerator, ask only this often whether all episodes are over: asking waits for the device."""
+
+PolicyFactory = Callable[[Tensor], Policy]
+"""Policies for preferences (B, m): the general form of what can be evaluated."""
+
+
+class Episodes(NamedTuple):
+    """What R rows earned in their first episode."""
+
+    discounted: Array
+    """(R, m) float64."""
+    undiscounted: Array
+    """(R, m) float64."""
+    lengths: NDArray[np.int64]
+    """(R,) steps."""
+
+
+def evaluate(
+    agent: Any,
+    env: Any,
+    *,
+    weights: Any = None,
+    episodes: int = 5,
+    seed: int = 1,
+    backend: str = "original",
+    gamma: float | None = None,
+    device: torch.device | str | None = None,
+    role: Role = "report",
+    max_steps: int | None = None,
+    env_kwargs: dict[str, Any] | None = None,
+) -> Front:
+    """Follow the agent greedily under every preference; return what it earned, with its provenance.
+
+    All preferences x episodes form one batch, and each row counts its first episode only. Evaluation has
+    environments and seeds of its own: it never touches the agent's training environment or streams.
+
+    Args:
+        agent: an agent, or a callable that gives a `Policy` for preferences (B, m).
+        env: whatever `morl.make_vec` takes: an id, `module:Class`, a factory or an instance. A tensor vector
+            environment of N rows, such as a `make_vec` result, is used as it is, N episodes at a time; it
+            must not be the agent's own.
+        weights: preferences (k, m); by default `default_weights(m)`.
+        episodes: how many to average for each preference.
+        seed: of the evaluation. Environments of Gymnasium get a seed for every episode; the rows of a
+            batched environment share one stream, whose seed stands for all.
+        backend: "original" for numbers to publish, "batched" or "auto" for quick looks; the front says which.
+        gamma: discount; by default the agent's.
+        device: where to evaluate; by default where the agent is.
+        role: "report", or "selection" where the outcome will be used to choose points.
+        max_steps: cut every episode off here; by default the environment alone ends them.
+        env_kwargs: keyword arguments of the environment.
+
+    Raises:
+        MorlError: weights that are none, or an agent made for other objectives, observations or actions.
+        EnvError: an unknown environment, or an episode that does not end within `LONGEST_EPISODE` steps.
+    """
+    if env is not None and env is getattr(agent, "env", None):
+        raise MorlError(
+            "expected another environment than the agent's own: evaluation would move its training"
+        )
+    episodes, seed = as_count(episodes, name="episodes"), as_count(seed, name="seed", minimum=0)
+    preferences = _preferences(weights, getattr(agent, "num_objectives", None))
+    rows = len(preferences) * episodes
+    device = getattr(agent, "device", "cpu") if device is None else device
+    check_device(device)
+    vec = make_evaluation_env(env, rows, device=device, backend=backend, env_kwargs=env_kwargs)
+    try:
+        _check_fit(agent, vec, preferences.shape[1])
+        gamma = registry.discount(vec.env_id, getattr(agent, "gamma", None) if gamma is None else gamma)
+        seeds = _episode_seeds(vec, rows, seed)
+        factory = agent if callable(agent) and not hasattr(agent, "policy") else agent.policy
+        repeated = torch.from_numpy(preferences.repeat(episodes, axis=0)).float().to(vec.device)
+        with torch.no_grad():
+            outcome = _follow(factory, vec, repeated, seeds, gamma, max_steps)
+    finally:
+        if not _is_instance(env):
+            vec.close()
+    return _front(agent, vec, preferences, outcome, seeds=seeds, evaluation_seed=seed, gamma=gamma, role=role)
+
+
+def default_weights(m: int, *, more_than: int = 100) -> Array:
+    """The coarsest lattice with more than 100 preferences: 101 for two objectives, 105 for three."""
+    partitions = 1
+    while m > 1 and comb(partitions + m - 1, m - 1) <= more_than:
+        partitions += 1
+    return preference_weights.lattice(m, partitions=partitions)
+
+
+def make_evaluation_env(
+    env: Any,
+    rows: int,
+    *,
+    device: torch.device | str,
+    backend: str = "original",
+    env_kwargs: dict[str, Any] | None = None,
+) -> Any:
+    """A tensor vector environment with a row per episode; of an instance, with the rows that it has.
+
+    Raises:
+        EnvError: the environment or the backend is unknown, or there is no such implementation.
+    """
+    import morl
+
+    if _is_tensor_env(env):
+        return env
+    if _is_instance(env):
+        rows, backend = getattr(env, "num_envs", 1), "auto" if hasattr(env, "num_envs") else backend
+    return morl.make_vec(env, num_envs=rows, device=device, backend=backend, **(env_kwargs or {}))
+
+
+def _preferences(weights: Any, m: int | None) -> Array:
+    """Validated preferences (k, m), also where one vector (m,) or none was given."""
+    if weights is not None:
+        return np.atleast_2d(preference_weights.validate(weights, m))
+    if m is None:
+        raise MorlError("expected weights=... : a policy factory does not say how many objectives it has")
+    return default_weights(m)
+
+
+def _is_instance(env: Any) -> bool:
+    """Whether `env` is an environment already, which is its owner's to close."""
+    return hasattr(env, "step") and not isinstance(env, type)
+
+
+def _is_tensor_env(env: Any) -> bool:
+    return _is_instance(env) and hasattr(env, "num_objectives") and hasattr(env, "device")
+
+
+def _check_fit(agent: Any, vec: Any, m: int) -> None:
+    """Refuse an environment that the agent was not made for."""
+    if vec.num_objectives != m:
+        raise MorlError(
+            f"expected an environment with {m} objectives, got {vec.env_id} with {vec.num_objectives}"
+        )
+    spec = getattr(agent, "spec", None)
+    if spec is None:
+        return
+    for what in ("observation", "action"):
+        wanted, found = (getattr(side, f"single_{what}_space") for side in (spec, vec))
+        same_kind = type(wanted) is type(found) and wanted.shape == found.shape
+        if not same_kind or getattr(wanted, "n", None) != getattr(found, "n", None):
+            raise MorlError(
+                f"expected an environment with the {what} space {wanted}, which the agent was trained with, "
+                f"got {vec.env_id} with {found}"
+            )
+
+
+def _seeds_each_row(vec: Any) -> bool:
+    """Whether the rows are environments of their own, with a seed each; else they share one stream."""
+    return vec.backend in ("original", "sync", "async")
+
+
+def _episode_seeds(vec: Any, rows: int, seed: int) -> NDArray[np.int64]:
+    """One seed per row (R,); rows that share a stream share its seed."""
+    if _seeds_each_row(vec):
+        # 31 bits: some environments hand their seed to generators that take no more.
+        return (np.random.SeedSequence(seed).generate_state(rows, np.uint32) >> 1).astype(np.int64)
+    chunks = [derive_seed(seed, chunk) for chunk in range(-(-rows // vec.num_envs))]
+    return np.repeat(np.array(chunks, dtype=np.int64), vec.num_envs)[:rows]
+
+
+def _follow(
+    factory: PolicyFactory,
+    vec: Any,
+    preferences: Tensor,
+    seeds: NDArray[np.int64],
+    gamma: float,
+    max_steps: int | None,
+) -> Episodes:
+    """Run all rows (R, m), as many at a time as `vec` holds; repetitions fill up the last batch."""
+    rows, size = len(preferences), vec.num_envs
+    parts = []
+    for start in range(0, rows, size):
+        index = np.minimum(np.arange(start, start + size), rows - 1)
+        seed = seeds[index].tolist() if _seeds_each_row(vec) else int(seeds[start])
+        policy = factory(preferences[torch.from_numpy(index).to(preferences.device)])
+        parts.append(_first_episodes(policy, vec, seed, gamma, max_steps))
+    return Episodes(*(np.concatenate(column)[:rows] for column in zip(*parts, strict=True)))
+
+
+def _first_episodes(
+    policy: Policy, vec: Any, seed: int | list[int], gamma: float, max_steps: int | None
+) -> Episodes:
+    """Step `vec` until each of its rows has finished one episode."""
+    shape, device = (vec.num_envs, vec.num_objectives), vec.device
+    discounted, undiscounted = (torch.zeros(shape, dtype=torch.float64, device=device) for _ in range(2))
+    lengths = torch.zeros(vec.num_envs, dtype=torch.int64, device=device)
+    active = torch.ones(vec.num_envs, dtype=torch.bool, device=device)
+    skips_finished = getattr(vec, "skips_inactive", False)
+    ask_every = 1 if device.type == "cpu" else SYNC_EVERY
+    limit = LONGEST_EPISODE if max_steps is None else as_count(max_steps, name="max_steps")
+    obs, _ = vec.reset(seed=seed)
+    policy.reset()
+    for step in range(limit):
+        actions = policy.act(obs)
+        options = {"active": active} if skips_finished else {}
+        obs, reward, terminated, truncated, _ = vec.step(actions, **options)
+        done = terminated | truncated
+        policy.observe(reward, done)
+        gain = torch.where(active.unsqueeze(1), reward.double(), 0.0)
+        undiscounted += gain
+        discounted += gamma**step * gain
+        lengths += active
+        active = active & ~done
+        if (step + 1) % ask_every == 0 and not bool(active.any()):
+            break
+    if max_steps is None and bool(active.any()):
+        raise EnvError(
+            f"expected every episode of {vec.env_id} to end within {LONGEST_EPISODE} steps, "
+            f"{int(active.sum())} did not; give the environment a time limit, or pass max_steps=..."
+        )
+    return Episodes(discounted.cpu().numpy(), undiscounted.cpu().numpy(), lengths.cpu().numpy())
+
+
+def _front(
+    agent: Any, vec: Any, preferences: Array, outcome: Episodes, *, seeds: NDArray[np.int64], **known: Any
+) -> Front:
+    """The front of k preferences x episodes, with what the card and the agent say about it."""
+    card = registry.get_card(vec.env_id)
+    k, m = preferences.shape
+    objectives = [f"objective_{i}" for i in range(m)] if card is None else [o.name for o in card.objectives]
+    return Front(
+        episode_returns=outcome.discounted.reshape(k, -1, m),
+        episode_returns_undiscounted=outcome.undiscounted.reshape(k, -1, m),
+        episode_lengths=outcome.lengths.reshape(k, -1),
+        episode_seeds=seeds.reshape(k, -1),
+        weights=preferences,
+        env_id=registry.canonical_id(vec.env_id),
+        objectives=tuple(objectives),
+        backend="batched" if vec.backend == "batched" else "original",
+        reference_point=None if card is None else np.array(card.protocol().reference_point),
+        agent=getattr(agent, "name", None),
+        training_seed=getattr(agent, "seed", None),
+        training_steps=getattr(agent, "steps", None),
+        training_seconds=getattr(agent, "seconds", None),
+        **known,
+    )

@@ -1,0 +1,115 @@
+"""What an agent must know of an environment to act in it: its spaces, without the environment itself.
+
+A saved agent carries its `EnvSpec`, so it can be loaded and asked for actions on a machine that does not have
+the environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete, Space
+
+from morl.errors import CheckpointError, EnvError
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """Spaces and names of a tensor vector environment; has the attributes of one that agents read."""
+
+    env_id: str
+    single_observation_space: Space
+    single_action_space: Space
+    reward_space: Box
+    num_envs: int
+    device: torch.device
+
+    @property
+    def num_objectives(self) -> int:
+        """m, the length of a reward vector."""
+        return int(np.prod(self.reward_space.shape))
+
+    @classmethod
+    def of(cls, env: Any) -> EnvSpec:
+        """The specification of a tensor vector environment (see `morl.make_vec`).
+
+        Raises:
+            EnvError: `env` does not say that its reward is a vector.
+        """
+        if isinstance(env, cls):
+            return env
+        space = getattr(env, "reward_space", None)
+        if not hasattr(env, "num_envs") or not isinstance(space, Box) or len(space.shape) != 1:
+            raise EnvError(
+                f"expected a vector-reward environment made by morl.make_vec, got {type(env).__name__}; "
+                "wrap it: morl.make_vec(env_or_id_or_factory, num_envs=...)"
+            )
+        return cls(
+            env_id=env.env_id,
+            single_observation_space=env.single_observation_space,
+            single_action_space=env.single_action_space,
+            reward_space=space,
+            num_envs=env.num_envs,
+            device=torch.device(env.device),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "env_id": self.env_id,
+            "observation_space": space_to_dict(self.single_observation_space),
+            "action_space": space_to_dict(self.single_action_space),
+            "reward_space": space_to_dict(self.reward_space),
+            "num_envs": self.num_envs,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], device: torch.device | str = "cpu") -> EnvSpec:
+        """The inverse of `to_dict`."""
+        reward = space_from_dict(data["reward_space"])
+        if not isinstance(reward, Box):
+            raise CheckpointError(f"expected a Box as reward space, got {reward}")
+        return cls(
+            env_id=data["env_id"],
+            single_observation_space=space_from_dict(data["observation_space"]),
+            single_action_space=space_from_dict(data["action_space"]),
+            reward_space=reward,
+            num_envs=int(data["num_envs"]),
+            device=torch.device(device),
+        )
+
+
+def space_to_dict(space: Space) -> dict[str, Any]:
+    """A Box or Discrete space as plain JSON values (bounds as strings: JSON has no infinity)."""
+    if isinstance(space, Discrete):
+        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, Box):
+        return {
+            "type": "Box",
+            "low": [str(value) for value in space.low.reshape(-1).tolist()],
+            "high": [str(value) for value in space.high.reshape(-1).tolist()],
+            "shape": list(space.shape),
+            "dtype": str(space.dtype),
+        }
+    raise EnvError(
+        f"expected a Box or Discrete space, got {space}; flatten it first (gymnasium.spaces.flatten_space)"
+    )
+
+
+def space_from_dict(data: dict[str, Any]) -> Space:
+    """The inverse of `space_to_dict`."""
+    if data.get("type") == "Discrete":
+        return Discrete(int(data["n"]), start=int(data["start"]))
+    if data.get("type") == "Box":
+        dtype, shape = np.dtype(data["dtype"]), tuple(data["shape"])
+        # Not all numbers as floats: they would round the bounds of int64.
+        number = int if dtype.kind in "iu" else float
+        low, high = (
+            np.array([number(value) for value in data[bound]], dtype).reshape(shape)
+            for bound in ("low", "high")
+        )
+        return Box(low, high, shape=shape, dtype=dtype.type)
+    raise CheckpointError(f"expected a space of type Box or Discrete, got {data.get('type')!r}")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from toys import Corridor, PlainCorridor
+
+import morl
+from morl.errors import CheckpointError, EnvError
+from morl.spec import EnvSpec, space_from_dict, space_to_dict
+
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, max_side=3)
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> Box:
+    """Boxes of every number type, also unbounded ones."""
+    dtype = np.dtype(draw(st.sampled_from(["float32", "float64", "int8", "int32", "int64", "uint8"])))
+    shape = draw(SHAPES)
+    if dtype.kind == "f" or draw(st.booleans()):
+        elements = {"allow_nan": False} if dtype.kind == "f" else {}
+        low, high = (draw(hnp.arrays(dtype, shape, elements=elements)) for _ in range(2))
+    else:
+        limits = np.iinfo(dtype)
+        low, high = np.full(shape, limits.min, dtype), np.full(shape, limits.max, dtype)
+    return Box(np.minimum(low, high), np.maximum(low, high), shape=shape, dtype=dtype.type)
+
+
+def through_json(space: Box | Discrete) -> object:
+    return space_from_dict(json.loads(json.dumps(space_to_dict(space), allow_nan=False)))
+
+
+@given(space=boxes())
+def test_boxes_go_through_json(space: Box) -> None:
+    restored = through_json(space)
+    assert restored == space and restored.dtype == space.dtype
+
+
+@given(n=st.integers(1, 2**40), start=st.integers(-(2**40), 2**40))
+def test_discrete_spaces_go_through_json(n: int, start: int) -> None:
+    assert through_json(Discrete(n, start=start)) == Discrete(n, start=start)
+
+
+def test_other_spaces_are_refused() -> None:
+    for space in (Dict({"a": Discrete(2)}), MultiBinary(3)):
+        with pytest.raises(EnvError, match="flatten"):
+            space_to_dict(space)
+    with pytest.raises(CheckpointError, match="'MultiBinary'"):
+        space_from_dict({"type": "MultiBinary"})
+
+
+def test_of_an_environment() -> None:
+    env = Corridor(3)
+    spec = EnvSpec.of(env)
+    assert (spec.env_id, spec.num_envs, spec.num_objectives) == ("toys:Corridor", 3, 2)
+    assert spec.device == torch.device("cpu") and spec.single_action_space == Discrete(2)
+    assert EnvSpec.of(spec) is spec
+    restored = EnvSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+    assert restored == replace(spec)
+
+
+def test_an_adapter_gives_the_same_spec_as_its_twin() -> None:
+    batched, looped = (EnvSpec.of(morl.make_vec(kind, num_envs=2)) for kind in (Corridor, PlainCorridor))
+    assert replace(looped, env_id=batched.env_id) == batched
+
+
+@pytest.mark.parametrize("wrong", [PlainCorridor(), "minecart-v0", None])
+def test_what_is_no_tensor_environment_is_refused(wrong: object) -> None:
+    with pytest.raises(EnvError, match=r"made by morl.make_vec, got"):
+        EnvSpec.of(wrong)
+
+
+def test_a_reward_space_that_is_no_box_is_refused() -> None:
+    data = EnvSpec.of(Corridor(1)).to_dict()
+    data["reward_space"] = space_to_dict(Discrete(2))
+    with pytest.raises(CheckpointError, match="reward space"):
+        EnvSpec.from_dict(data)
