@@ -1,0 +1,237 @@
+"""Value learning from vector rewards, as pure functions of (parameters, optimiser state, batch, weights).
+
+The pieces of envelope Q-learning (Yang et al. 2019, "A Generalized Algorithm for Multi-Objective Reinforcement
+Learning and Policy Adaptation") on sequences of consecutive steps: the envelope bootstrap, returns over several
+steps, the homotopy loss and one update.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from morl.agents.networks import QNetwork
+from morl.agents.optim import AdamState, Differentiate, adam_update, autograd
+from morl.replay import Sequences
+
+
+class Bootstrap(NamedTuple):
+    """What is known of the states of a batch of sequences."""
+
+    value: Tensor
+    """(S, B, m) vector value of the best action, S = L + 2 states (see `states_of`)."""
+    random: Tensor
+    """(S, B, m) vector value of a random action."""
+    regret: Tensor
+    """(L, B, m) vector value of the best action minus that of the action taken."""
+    advantage: Tensor
+    """(S, B, A) w . Q(s, a, w) minus its maximum over actions; zero for greedy actions."""
+
+
+def states_of(batch: Sequences) -> tuple[Tensor, Tensor]:
+    """All states of B sequences of L steps: the L observed, the one after the last, and the one after a cut.
+
+    Only a truncated step needs a bootstrap from a state that is not the next row, so one extra state per sequence
+    is enough as long as a sequence is truncated at most once; of the rare rest only what precedes the second
+    episode is used.
+
+    Returns:
+        observations (L + 2, B, *obs_shape) and `usable` (L, B), False for that rest and for resets.
+    """
+    cut = batch.truncated & ~batch.terminated
+    first = cut.to(torch.int8).argmax(dim=0)  # 0 where there is none: then the row is not used
+    index = first.view(1, -1, *[1] * (batch.next_obs.dim() - 2)).expand(1, -1, *batch.next_obs.shape[2:])
+    after_cut = batch.next_obs.gather(0, index)
+    so_far = cut.cumsum(dim=0)
+    usable = batch.valid & ~((so_far[-1] > 1) & (so_far - cut.to(so_far.dtype) > 0))
+    return torch.cat((batch.obs, batch.next_obs[-1:], after_cut)), usable
+
+
+def envelope_bootstrap(
+    network: QNetwork,
+    theta: Tensor,
+    target: Tensor,
+    q: Tensor,
+    obs: Tensor,
+    weights: Tensor,
+    others: Tensor,
+    taken: Tensor,
+    action_gap: float,
+) -> Bootstrap:
+    """The envelope operator (Yang et al. 2019, eq. 5) with double Q-learning.
+
+    The best pair (a', w') for `weights` is chosen by the online parameters, over the sequence's own weights and
+    `others`; the target parameters say what it is worth. Each w' proposes its own greedy action only, as in
+    generalised policy improvement: at the solution that loses nothing, since w' = w proposes the best one, and
+    there is less to overestimate; the values of other actions are no returns once their gaps are stretched.
+
+    Args:
+        network: the Q network.
+        theta: online parameters (P,).
+        target: target parameters (P,).
+        q: (S, B, A, m) = network(theta, obs, weights), which the loss needs as well.
+        obs: (S, B, *obs_shape).
+        weights: (B, m) what is to be maximised.
+        others: (K, B, m) further weights of the envelope; K may be 0.
+        taken: (L, B) actions of the behaviour.
+        action_gap: how far the network's differences between actions are stretched; undone for random actions.
+    """
+    scores = (q * weights.unsqueeze(-2)).sum(dim=-1)
+    best, action = scores.max(dim=-1)
+    advantage = scores - best.unsqueeze(-1)
+    own = q[: len(taken)]
+    regret = take_action(own, action[: len(taken)]) - take_action(own, taken)
+    chosen = weights.expand(len(obs), -1, -1)
+    for other in others:
+        rival_q = network(theta, obs, other.expand_as(chosen))
+        rival_action = (rival_q * other.unsqueeze(-2)).sum(dim=-1).argmax(dim=-1)
+        rival = (take_action(rival_q, rival_action) * weights).sum(dim=-1)
+        wins = rival > best
+        best, action = torch.where(wins, rival, best), torch.where(wins, rival_action, action)
+        chosen = torch.where(wins.unsqueeze(-1), other, chosen)
+    worth = network(target, obs, chosen)
+    value = take_action(worth, action)
+    random = value + (1 - action_gap) * (worth.mean(dim=-2) - value)
+    return Bootstrap(value, random, regret, advantage)
+
+
+def take_action(q: Tensor, action: Tensor) -> Tensor:
+    """Q (..., A, m) at actions (...,): (..., m)."""
+    index = action[..., None, None].expand(*action.shape, 1, q.shape[-1])
+    return q.gather(-2, index).squeeze(-2)
+
+
+def trace_targets(
+    batch: Sequences,
+    boot: Bootstrap,
+    weights: Tensor,
+    *,
+    gamma: float,
+    tolerance: float,
+    caution: float,
+    optimistic: bool,
+) -> Tensor:
+    """Returns over as many steps as the sequence allows, (L, B, m).
+
+    From the end of the sequence backwards, a step's target is its reward plus the discounted continuation: the
+    return that followed where the next action was greedy for `weights` (Watkins' Q(lambda) with lambda 1, so no
+    bias from exploration or from other preferences), else the bootstrapped value. With `optimistic`, the better of
+    the two continuations is taken instead: what was once achieved bounds the optimum from below (optimality
+    tightening, He et al. 2017). That bound holds for deterministic dynamics and exact values; elsewhere it also
+    rewards luck, so it is for finding rewards early on, not for the final values.
+
+    Args:
+        batch: B sequences of L steps.
+        boot: values of their states.
+        weights: (B, m).
+        gamma: discount.
+        tolerance: how far below the greedy action an action may be and still count as greedy.
+        caution: share of the actions to come that are taken to be random (expected SARSA, van Seijen et al. 2009).
+        optimistic: take the better continuation.
+    """
+    length = len(batch.reward)
+    slips = caution * boot.random
+    value = (1 - caution) * boot.value + slips
+    after = torch.where(batch.truncated.unsqueeze(-1), value[-1], value[1 : length + 1])
+    after = after.masked_fill(batch.terminated.unsqueeze(-1), 0.0)
+    last = torch.ones_like(batch.truncated[:1])
+    ends = (
+        batch.terminated | batch.truncated | torch.cat((torch.zeros_like(last).expand(length - 1, -1), last))
+    )
+    greedy = boot.advantage[:length].gather(-1, batch.action.unsqueeze(-1)).squeeze(-1) >= -tolerance
+    follows = torch.cat((greedy[1:], last)) & ~ends
+    rows = zip(
+        batch.reward, after, slips[1 : length + 1], (after * weights).sum(dim=-1), follows, ends, strict=True
+    )
+    targets: list[Tensor] = []
+    following = after[-1]
+    for reward, value, slip, score, follow, end in reversed(list(rows)):
+        following = torch.add(slip, following, alpha=1 - caution)
+        if optimistic:
+            follow = ((following * weights).sum(dim=-1) > score) & ~end
+        following = torch.add(reward, torch.where(follow.unsqueeze(-1), following, value), alpha=gamma)
+        targets.append(following)
+    return torch.stack(targets[::-1])
+
+
+def homotopy_loss(error: Tensor, weights: Tensor, mask: Tensor, homotopy: float | Tensor) -> Tensor:
+    """`(1 - h) |y - Q|^2 + h (w . (y - Q))^2`, mean over usable steps (Yang et al. 2019, eq. 6 to 8).
+
+    Args:
+        error: (L, B, m) target minus prediction.
+        weights: (B, m).
+        mask: (L, B) float.
+        homotopy: h in [0, 1], raised during training from the smooth problem towards the one to be solved.
+    """
+    vector = (error**2).sum(dim=-1)
+    scalar = (error * weights).sum(dim=-1) ** 2
+    return (((1 - homotopy) * vector + homotopy * scalar) * mask).sum() / mask.sum().clamp(min=1.0)
+
+
+class Learner(NamedTuple):
+    """Everything an update changes."""
+
+    theta: Tensor
+    """Online parameters (P,)."""
+    target: Tensor
+    """Their exponential average (P,), which bootstraps."""
+    average: Tensor
+    """A slower average (P,), which acts when greedy: small differences between actions outlive the noise there."""
+    adam: AdamState
+
+
+def update(
+    network: QNetwork,
+    learner: Learner,
+    batch: Sequences,
+    weights: Tensor,
+    others: Tensor,
+    *,
+    gamma: float,
+    lr: float | Tensor,
+    homotopy: float | Tensor,
+    tau: float,
+    average_tau: float,
+    tolerance: float,
+    caution: float,
+    action_gap: float,
+    optimistic: bool,
+    max_grad_norm: float,
+    differentiate: Differentiate = autograd,
+) -> tuple[Learner, dict[str, Tensor]]:
+    """One gradient step on B sequences under weights (B, m) with envelope weights `others` (K, B, m).
+
+    Under `torch.vmap`, pass `differentiate=optim.functional`.
+
+    Returns:
+        The new learner and metrics (loss, value error per objective); the inputs are unchanged.
+    """
+    obs, usable = states_of(batch)
+    mask = usable.to(torch.float32)
+    length = len(batch.reward)
+    repeated = weights.expand(len(obs), -1, -1)
+
+    def objective(theta: Tensor) -> tuple[Tensor, Tensor]:
+        q = network(theta, obs, repeated)
+        fixed = theta.detach()
+        boot = envelope_bootstrap(
+            network, fixed, learner.target, q.detach(), obs, weights, others, batch.action, action_gap
+        )
+        goal = trace_targets(
+            batch, boot, weights, gamma=gamma, tolerance=tolerance, caution=caution, optimistic=optimistic
+        )
+        goal = goal - action_gap * boot.regret
+        error = goal - take_action(q[:length], batch.action)
+        return homotopy_loss(error, weights, mask, homotopy), error
+
+    gradient, value, error = differentiate(objective, learner.theta)
+    theta, adam = adam_update(learner.theta, gradient, learner.adam, lr, max_norm=max_grad_norm)
+    size = (error.abs() * mask.unsqueeze(-1)).sum(dim=(0, 1)) / mask.sum().clamp(min=1.0)
+    metrics = {"loss": value, **{f"value_error/{i}": size[i] for i in range(len(size))}}
+    target, average = (
+        learner.target.lerp(theta, tau),
+        learner.average.lerp(theta, (9 / (adam.step + 9)).clamp(min=average_tau)),
+    )
+    return Learner(theta, target, average, adam), metrics

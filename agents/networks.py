@@ -1,0 +1,158 @@
+"""Networks as pure functions of ONE flat parameter vector.
+
+`network.init(generator)` makes a vector theta (P,), `network(theta, ...)` evaluates it. Nothing else holds
+parameters, so the same loss serves one network, a stacked population (theta (K, P) under `torch.vmap`), or
+parameters that a hypernetwork emitted; an optimiser step is a handful of operations on one tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from morl.errors import CheckpointError, MorlError
+
+
+class Layout:
+    """Names and shapes of the tensors inside a flat parameter vector."""
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        self.shapes = shapes
+        self.sizes = [math.prod(shape) for shape in shapes.values()]
+        self.total = sum(self.sizes)
+
+    def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
+        """Views of a vector (P,) by name."""
+        parts = theta.split(self.sizes)
+        named = zip(self.shapes.items(), parts, strict=True)
+        return {name: part.view(shape) for (name, shape), part in named}
+
+    def checked(self, theta: Tensor) -> Tensor:
+        """`theta`, if it has as many entries as the layout asks for.
+
+        Raises:
+            CheckpointError: it was saved by a network of another shape.
+        """
+        if theta.shape != (self.total,):
+            raise CheckpointError(
+                f"expected {self.total} parameters, got shape {tuple(theta.shape)}; "
+                "the file was saved with other network widths or another environment"
+            )
+        return theta
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A stack of linear layers with an activation between them (none after the last).
+
+    Args:
+        sizes: widths of input, hidden layers and output.
+        final_gain: gain of the last layer's orthogonal initialisation.
+        activation: "relu" or "tanh".
+    """
+
+    sizes: tuple[int, ...]
+    final_gain: float = 1.0
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        if len(self.sizes) < 2 or min(self.sizes) < 1:
+            raise MorlError(f"expected at least an input and an output width, all positive, got {self.sizes}")
+        if self.activation not in ("relu", "tanh"):
+            raise MorlError(f'expected activation "relu" or "tanh", got {self.activation!r}')
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Parameter shapes by name, weights as (out, in)."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for index, (inputs, outputs) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
+            shapes[f"weight{index}"] = (outputs, inputs)
+            shapes[f"bias{index}"] = (outputs,)
+        return shapes
+
+    def init(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Orthogonal weights (Saxe et al. 2014), zero biases, drawn on the CPU."""
+        parameters = {}
+        last = len(self.sizes) - 2
+        for name, shape in self.shapes.items():
+            if name.startswith("bias"):
+                parameters[name] = torch.zeros(shape)
+                continue
+            hidden_gain = math.sqrt(2.0) if self.activation == "relu" else 5.0 / 3.0
+            gain = self.final_gain if name == f"weight{last}" else hidden_gain
+            parameters[name] = torch.nn.init.orthogonal_(torch.empty(shape), gain, generator=generator)
+        return parameters
+
+    def __call__(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        """Outputs (..., sizes[-1]) for inputs (..., sizes[0])."""
+        last = len(self.sizes) - 2
+        for index in range(last + 1):
+            x = F.linear(x, parameters[f"weight{index}"], parameters[f"bias{index}"])
+            if index < last:
+                x = F.relu(x) if self.activation == "relu" else torch.tanh(x)
+        return x
+
+
+class Network:
+    """Named MLPs that share one flat parameter vector."""
+
+    def __init__(self, **parts: MLP) -> None:
+        self.parts = parts
+        self.layout = Layout(
+            {f"{part}.{name}": shape for part, mlp in parts.items() for name, shape in mlp.shapes.items()}
+        )
+
+    def init(self, generator: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
+        """A fresh parameter vector (P,)."""
+        tensors = [value.reshape(-1) for mlp in self.parts.values() for value in mlp.init(generator).values()]
+        return torch.cat(tensors).to(device)
+
+    def apply(self, theta: Tensor) -> dict[str, PartialMLP]:
+        """The MLPs with their parameters filled in from theta (P,)."""
+        named = self.layout.unflatten(theta)
+        return {
+            part: PartialMLP(mlp, {name: named[f"{part}.{name}"] for name in mlp.shapes})
+            for part, mlp in self.parts.items()
+        }
+
+
+@dataclass(frozen=True)
+class PartialMLP:
+    """An MLP together with its parameters."""
+
+    mlp: MLP
+    parameters: dict[str, Tensor]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs (..., sizes[-1]) for inputs (..., sizes[0])."""
+        return self.mlp(self.parameters, x)
+
+
+class QNetwork(Network):
+    """Vector action values Q(s, a, w), dueling (Wang et al. 2016): a shared value plus centred advantages.
+
+    Tiny gaps between actions, such as one step's fuel beside a whole episode's ore, drown in the error of the
+    common value unless that is learned apart.
+    """
+
+    def __init__(self, obs_dim: int, actions: int, objectives: int, hidden: Sequence[int]) -> None:
+        self.actions, self.objectives = actions, objectives
+        width = hidden[-1]
+        super().__init__(
+            trunk=MLP((obs_dim + objectives, *hidden)),
+            value=MLP((width, objectives), final_gain=0.1),
+            advantage=MLP((width, actions * objectives), final_gain=0.1),
+        )
+
+    def __call__(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
+        """Q (..., actions, m) for observations (..., obs_dim) and weights (..., m)."""
+        part = self.apply(theta)
+        features = F.relu(part["trunk"](torch.cat((obs, weights), dim=-1)))
+        value = part["value"](features).unsqueeze(-2)
+        advantage = part["advantage"](features).unflatten(-1, (self.actions, self.objectives))
+        return value + advantage - advantage.mean(dim=-2, keepdim=True)

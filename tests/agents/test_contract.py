@@ -1,0 +1,266 @@
+"""What every agent promises: budgets, reproducibility, files, resuming, and answers in the action space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box
+from mo_gymnasium.wrappers.vector import MOSyncVectorEnv
+from tiny import Target, small_agent
+from torch import Tensor
+from toys import Corridor, PlainCorridor
+
+import morl
+from morl import store
+from morl.agent import Agent, Callback
+from morl.errors import CheckpointError, MorlError
+
+N, BUDGET = 4, 168  # 42 steps of 4 environments; the rollouts of 8 steps do not divide it
+sea = partial(morl.make_vec, "deep-sea-treasure-v0", N)
+looped = partial(morl.make_vec, partial(PlainCorridor, limit=5), N)
+
+
+def next_step() -> Any:
+    """A user's environment that needs a step of its own to reset."""
+    return morl.make_vec(MOSyncVectorEnv([partial(PlainCorridor, limit=5)] * N))
+
+
+CASES = [
+    pytest.param(name, env, id=f"{name} {title}")
+    for name, title, env in (
+        ("envelope-dqn", "discrete", partial(Corridor, N)),
+        ("envelope-dqn", "sea", sea),
+        ("conditioned-ppo", "discrete", partial(Corridor, N)),
+        ("conditioned-ppo", "continuous", partial(Target, N)),
+        ("conditioned-ppo", "sea", sea),
+        ("single-objective", "discrete", partial(Corridor, N)),
+        ("single-objective", "continuous", partial(Target, N)),
+        ("random", "discrete", partial(Corridor, N)),
+        ("random", "continuous", partial(Target, N)),
+    )
+]
+LEARNERS = [case for case in CASES if case.values[0] != "random"]
+MakeEnv = Callable[[], Any]
+
+
+class Until(Callback):
+    """Stops training; keeps the metrics."""
+
+    def __init__(self, steps: float = math.inf) -> None:
+        self.steps, self.metrics = steps, []
+
+    def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> bool | None:
+        self.metrics.append(metrics)
+        return agent.steps < self.steps
+
+
+def trained(name: str, env: MakeEnv, *, seed: int = 3, budget: int = BUDGET, **options: Any) -> Agent:
+    return small_agent(name, env(), seed=seed, **options).learn(budget, progress=False)
+
+
+def tensors(value: Any) -> list[Tensor]:
+    """All tensors inside nested dictionaries and lists, in order."""
+    if isinstance(value, Tensor):
+        return [value]
+    parts = (
+        list(value.values()) if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
+    )
+    return [tensor for part in parts for tensor in tensors(part)]
+
+
+def everything(agent: Agent) -> list[Tensor]:
+    return [tensor.clone() for tensor in tensors([agent.parameters_state(), agent.training_state()])]
+
+
+def same(first: list[Tensor], second: list[Tensor]) -> bool:
+    return len(first) == len(second) and all(torch.equal(*pair) for pair in zip(first, second, strict=True))
+
+
+def questions(agent: Agent, rows: int = 50) -> tuple[Tensor, Tensor]:
+    """Observations and preferences to ask an agent about."""
+    generator = torch.Generator().manual_seed(0)
+    obs = 8 * torch.rand(rows, *agent.spec.single_observation_space.shape, generator=generator)
+    return obs.floor(), morl.weights.sample(2, rows, generator)
+
+
+def save_training(agent: Agent, path: Any) -> None:
+    state = {"parameters": agent.parameters_state(), "training": agent.training_state(), "steps": agent.steps}
+    store.save(path, state, format="test", version=1)
+
+
+def restored(agent: Agent, path: Any) -> Agent:
+    """`agent`, put where another was when it was saved."""
+    state = store.load(path, format="test", version=1)
+    agent.load_parameters(state["parameters"])
+    agent.load_training(state["training"])
+    agent.steps = state["steps"]
+    return agent
+
+
+@pytest.mark.parametrize(("name", "env"), LEARNERS)
+@pytest.mark.parametrize("budget", [12, 13, 71, BUDGET])
+def test_the_budget_is_what_the_environment_is_stepped(name: str, env: MakeEnv, budget: int) -> None:
+    vec, calls = env(), []
+    step = vec.step
+    vec.step = lambda actions: calls.append(len(actions)) or step(actions)
+    agent = small_agent(name, vec).learn(budget, progress=False)
+    assert agent.steps == sum(calls) == budget // N * N
+
+
+@pytest.mark.parametrize(("name", "env"), CASES)
+def test_metrics_are_finite_numbers(name: str, env: MakeEnv) -> None:
+    watch = Until()
+    agent = small_agent(name, env()).learn(BUDGET, callbacks=[watch], progress=False)
+    values = [value for metrics in watch.metrics for value in metrics.values()]
+    assert all(math.isfinite(value) and torch.as_tensor(value).shape == () for value in values)
+    assert (len(values) > 0) == (name != "random")
+    assert all(tensor.isfinite().all() for tensor in tensors(agent.parameters_state()))
+    assert not any(tensor.requires_grad for tensor in everything(agent))
+
+
+@pytest.mark.parametrize(("name", "env"), CASES)
+def test_the_seed_decides_everything(name: str, env: MakeEnv) -> None:
+    states = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(len(states))  # the global generator must not matter
+        states.append(everything(trained(name, env, seed=seed)))
+    assert same(states[0], states[1]) and not same(states[0], states[2])
+
+
+@pytest.mark.parametrize(("name", "env"), CASES)
+def test_training_leaves_the_global_generator_alone(name: str, env: MakeEnv) -> None:
+    before = torch.get_rng_state()
+    trained(name, env)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("name", "env"), CASES)
+def test_answers_are_actions_and_depend_on_the_row_alone(name: str, env: MakeEnv) -> None:
+    agent = trained(name, env)
+    obs, weights = questions(agent)
+    actions = agent.act(obs, weights)
+    space = agent.spec.single_action_space
+    assert len(actions) == 50 and all(space.contains(action.numpy()) for action in actions)
+    if name != "random":
+        assert torch.equal(agent.act(obs, weights), actions), "acting is greedy and moves nothing"
+        alone = torch.cat([agent.act(obs[i : i + 1], weights[i]) for i in range(50)])
+        torch.testing.assert_close(alone, actions)
+        assert torch.equal(agent.policy(weights.double().numpy()).act(obs), actions)
+
+
+@pytest.mark.parametrize(("name", "env"), CASES)
+def test_a_saved_agent_acts_the_same_without_its_environment(name: str, env: MakeEnv, tmp_path) -> None:
+    agent = trained(name, env)
+    agent.save(tmp_path)
+    loaded = morl.load(tmp_path)
+    assert type(loaded) is type(agent) and loaded.config == agent.config and loaded.steps == agent.steps
+    obs, weights = questions(agent)
+    assert torch.equal(loaded.act(obs, weights), agent.act(obs, weights))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
+    with pytest.raises(MorlError, match=r"env=morl.make_vec"):
+        loaded.learn(2 * BUDGET, progress=False)
+
+
+@pytest.mark.parametrize(("name", "env"), CASES)
+def test_a_loaded_agent_learns_on_in_an_environment(name: str, env: MakeEnv, tmp_path) -> None:
+    trained(name, env).save(tmp_path)
+    loaded = morl.load(tmp_path, env=env())
+    if name == "single-objective":
+        with pytest.raises(MorlError, match="a new single-objective agent"):
+            loaded.learn(2 * BUDGET, progress=False)
+        return
+    assert loaded.learn(2 * BUDGET, progress=False).steps == 2 * BUDGET
+
+
+@pytest.mark.parametrize(("name", "env"), LEARNERS)
+def test_parameters_of_another_environment_are_refused(name: str, env: MakeEnv) -> None:
+    agent = trained(name, env)
+    wide = env()
+    wide.single_observation_space = Box(0, 1, (9,), np.float32)
+    other = small_agent(name, wide)
+    with pytest.raises(CheckpointError, match=r"expected \d+ parameters"):
+        other.load_parameters(agent.parameters_state())
+        other.act(torch.zeros(1, 9), torch.full((2,), 0.5))  # single-objective looks at them when it is asked
+
+
+@pytest.mark.parametrize(("name", "env"), CASES)
+@pytest.mark.parametrize("stop", [1, 60, 100])
+def test_a_resumed_agent_ends_bit_for_bit_like_an_uninterrupted_one(
+    name: str, env: MakeEnv, stop: int, tmp_path
+) -> None:
+    whole = everything(trained(name, env))
+    agent = small_agent(name, env(), seed=3).learn(BUDGET, callbacks=[Until(stop)], progress=False)
+    assert agent.steps < BUDGET or name == "random"
+    save_training(agent, tmp_path)
+    # A process that was killed starts anew, with nothing but the file.
+    again = restored(small_agent(name, env(), seed=3), tmp_path)
+    assert same(everything(agent), everything(again))
+    assert same(everything(again.learn(BUDGET, progress=False)), whole)
+    assert again.steps == BUDGET
+
+
+@pytest.mark.parametrize(("name", "env"), LEARNERS)
+def test_evaluating_moves_nothing(name: str, env: MakeEnv) -> None:
+    agent = small_agent(name, env(), seed=3).learn(BUDGET, callbacks=[Until(60)], progress=False)
+    morl.evaluate(agent, env(), weights=[[0.5, 0.5], [1.0, 0.0]], episodes=2, backend="auto", max_steps=30)
+    assert same(everything(agent.learn(BUDGET, progress=False)), everything(trained(name, env)))
+
+
+@pytest.mark.parametrize("name", ["envelope-dqn", "conditioned-ppo", "single-objective", "random"])
+@pytest.mark.parametrize("env", [next_step, looped])
+def test_any_environment_will_do(name: str, env: MakeEnv, tmp_path) -> None:
+    agent = small_agent(name, env(), seed=3).learn(BUDGET, callbacks=[Until(60)], progress=False)
+    save_training(agent, tmp_path)
+    again = restored(small_agent(name, env(), seed=3), tmp_path).learn(BUDGET, progress=False)
+    assert again.steps == BUDGET and all(
+        tensor.isfinite().all() for tensor in tensors(again.parameters_state())
+    )
+
+
+@pytest.mark.parametrize("env", [next_step, looped])
+def test_a_resumed_replay_does_not_join_episodes(env: MakeEnv, tmp_path) -> None:
+    """These environments cannot be put back, so the episodes that were running end at the seam."""
+    agent = small_agent("envelope-dqn", env(), seed=3).learn(BUDGET, callbacks=[Until(60)], progress=False)
+    newest = len(agent.replay) - 1
+    for flag, value in (("terminated", False), ("truncated", False), ("valid", True)):
+        getattr(agent.replay.store, flag)[newest] = value  # nothing happened to end in this step
+    save_training(agent, tmp_path)
+    again = restored(small_agent("envelope-dqn", env(), seed=3), tmp_path)
+    assert again.replay.store.truncated[newest].all()
+
+
+def test_what_only_resets_is_marked_in_the_replay() -> None:
+    agent = trained("envelope-dqn", next_step)
+    held = agent.replay.store
+    rows = slice(0, len(agent.replay))
+    done, valid = (held.terminated | held.truncated)[rows], held.valid[rows]
+    assert torch.equal(valid[1:], ~done[:-1]) and valid[0].all() and not valid.all()
+    assert not held.reward[rows][~valid].any()
+
+
+@pytest.mark.parametrize("corner", [0, 1])
+@pytest.mark.parametrize("name", ["envelope-dqn", "conditioned-ppo"])
+def test_trained_preferences_can_be_replaced(name: str, corner: int) -> None:
+    agent, wanted = small_agent(name, Corridor(N)), torch.eye(2)[corner]
+    asked: list[Tensor] = []
+    apply = agent.network.apply
+    agent.preferences = lambda n, generator, device: wanted.expand(n, -1)
+
+    def spy(theta: Tensor) -> dict[str, Callable[[Tensor], Tensor]]:
+        def listening(part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+            if x.shape[-1] == 3:  # observation and preference, not features
+                asked.append(x[..., 1:].reshape(-1, 2))
+            return part(x)
+
+        return {name: partial(listening, part) for name, part in apply(theta).items()}
+
+    agent.network.apply = spy
+    agent.learn(64, progress=False)
+    seen = torch.cat(asked)
+    assert len(seen) > 100 and torch.equal(seen, wanted.expand_as(seen))

@@ -1,0 +1,111 @@
+"""Every registered agent learns a tiny problem whose best commanded utility is known exactly.
+
+An agent that is registered without an entry in `GOLDEN` fails here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+from tiny import ARMS, Bandit, Target, best_target_utility, best_utility, corridor_front
+from toys import Corridor
+
+import morl
+from morl import registry
+
+WEIGHTS = morl.weights.lattice(2, partitions=20)
+GAMMA = 0.9
+BEST = {
+    Bandit: partial(best_utility, front=ARMS),
+    Corridor: partial(best_utility, front=corridor_front(GAMMA)),
+    Target: best_target_utility,
+}
+"""The best commanded utility for weights (k, m)."""
+
+DQN = {
+    "hidden": (32, 32),
+    "n_steps": 4,
+    "sequences": 16,
+    "replay": 8000,
+    "replay_ratio": 6.0,
+    "warmup": 0.1,
+    "lr": 3e-3,
+    "tau": 0.02,
+    "average_tau": 0.02,
+}
+PPO = {
+    "hidden": (32, 32),
+    "rollout_length": 16,
+    "minibatch": 256,
+    "epochs": 4,
+    "lr": 3e-3,
+    "lr_end": 1e-4,
+    "entropy_coefficient": 0.03,
+    "entropy_end": 1e-4,
+    "diversity_coefficient": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Where an agent's commanded utility ends, relative to the best possible one."""
+
+    env: type
+    steps: int
+    regret: float
+    """At most so much is missing."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    missing: float = 0.0
+    """At least so much is missing: for agents that must not be good."""
+
+
+GOLDEN = {
+    "envelope-dqn": [Golden(Bandit, 8_000, 0.01, DQN), Golden(Corridor, 16_000, 0.03, DQN)],
+    "conditioned-ppo": [
+        Golden(Bandit, 30_000, 0.01, PPO),
+        Golden(Corridor, 40_000, 0.04, PPO),
+        Golden(Target, 30_000, 0.02, PPO),
+    ],
+    "single-objective": [
+        Golden(Bandit, 8_000, 0.02, {"partitions": 2, "learner_settings": DQN}),
+        Golden(Target, 40_000, 0.05, {"partitions": 4, "learner_settings": PPO}),
+    ],
+    # Any arm for any preference earns 0.525 on average, where 0.8 is the best.
+    "random": [Golden(Bandit, 100, 0.305, missing=0.245)],
+}
+
+
+def own_agents() -> set[str]:
+    """The agents that this project registers."""
+    points = entry_points(group="morl.agents")
+    return {point.name for point in points if point.value.startswith("morl.")}
+
+
+def test_every_registered_agent_has_a_golden_value() -> None:
+    missing, unknown = own_agents() - GOLDEN.keys(), GOLDEN.keys() - own_agents()
+    assert not missing, f"add to GOLDEN what {sorted(missing)} must reach on a tiny problem"
+    assert not unknown, f"{sorted(unknown)} is not registered"
+    assert all(GOLDEN.values()) and own_agents() <= set(registry.agent_names())
+
+
+@pytest.mark.parametrize(
+    ("name", "golden"),
+    [pytest.param(name, g, id=f"{name} {g.env.__name__}") for name, all_ in GOLDEN.items() for g in all_],
+)
+def test_golden(name: str, golden: Golden) -> None:
+    gamma = GAMMA if golden.env is Corridor else None
+    agent = registry.agent_class(name)(golden.env(32), seed=0, gamma=gamma, **golden.settings)
+    agent.learn(golden.steps, progress=False)
+    episodes = 50 if name == "random" else 1
+    front = morl.evaluate(agent, golden.env, weights=WEIGHTS, episodes=episodes, backend="batched")
+    best = BEST[golden.env]
+    regret = best(WEIGHTS) - front.commanded_utility()
+    assert golden.missing <= regret + 1e-6 and regret <= golden.regret
+    if name != "random":
+        utility = (front.returns * WEIGHTS).sum(axis=1)
+        corners = [best(WEIGHTS[[0]]), best(WEIGHTS[[-1]])]
+        assert utility[[0, -1]] == pytest.approx(corners, abs=0.15), "corners are single-objective optima"
