@@ -1,0 +1,186 @@
+"""Callbacks for `Agent.learn`: progress, metrics, periodic evaluation, checkpoints.
+
+Callbacks run in the order given. `PeriodicEvaluation` adds its indicators to the metrics of the iteration, so
+it stands before those that show or write them.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from morl.agent import Agent, Callback, check_finite
+from morl.evaluation import default_weights, evaluate, make_evaluation_env
+from morl.front import Front
+from morl.indicators import ReferencePointWarning
+from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
+from morl.progress import ProgressBar
+
+__all__ = [
+    "Cadence",
+    "Callback",
+    "Checkpointer",
+    "CsvMetrics",
+    "FiniteCheck",
+    "MetricsLogger",
+    "PeriodicEvaluation",
+    "ProgressBar",
+    "TensorBoardMetrics",
+]
+
+
+MANY = 6
+"""Objectives beyond which the exact hypervolume takes too long for a quick look."""
+
+
+class Cadence:
+    """Says when something costly is due: every `seconds` or every `steps`, within a `share` of the time.
+
+    Args:
+        seconds: least time between two occasions; None to count steps only.
+        steps: environment steps between two occasions; None to count time only.
+        share: the greatest part of the time that the occasions may take; 1 for no limit.
+    """
+
+    def __init__(self, *, seconds: float | None = None, steps: int | None = None, share: float = 0.1) -> None:
+        self.seconds, self.steps, self.share = seconds, steps, share
+        self._next_time, self._next_step = 0.0, 0
+
+    def start(self, steps: int) -> None:
+        """Begin to count, at `steps` environment steps."""
+        self._plan(steps, cost=0.0)
+
+    def due(self, steps: int) -> bool:
+        """Whether it is time."""
+        if time.monotonic() < self._next_time:
+            return False
+        return self.seconds is not None or steps >= self._next_step
+
+    @contextmanager
+    def occasion(self, steps: int) -> Iterator[None]:
+        """Run one occasion, and plan the next by what this one took."""
+        start = time.monotonic()
+        yield
+        self._plan(steps, cost=time.monotonic() - start)
+
+    def _plan(self, steps: int, cost: float) -> None:
+        pause = cost * (1 / self.share - 1)
+        self._next_time = time.monotonic() + max(self.seconds or 0.0, pause)
+        if self.steps is not None:
+            self._next_step = (steps // self.steps + 1) * self.steps
+
+
+class PeriodicEvaluation(Callback):
+    """Evaluates during training and adds hypervolume, expected and commanded utility to the metrics.
+
+    A look, not a result: by default one episode per preference, on the batched twin where there is one. It
+    has environments and seeds of its own, so training runs the same with it and without it.
+
+    Args:
+        env: what to evaluate on, as for `morl.evaluate`.
+        seconds: least time between two evaluations; None to count steps only.
+        steps: environment steps between two evaluations; None to count time only.
+        share: the greatest part of the time that evaluations may take.
+        weights: preferences (k, m); by default `default_weights`, fewer where there is no batched twin.
+        episodes: per preference.
+        seed: of the evaluations, the same for all, so that they differ by the agent only.
+        backend: as for `morl.evaluate`.
+        env_kwargs: keyword arguments of the environment.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        *,
+        seconds: float | None = 30.0,
+        steps: int | None = None,
+        share: float = 0.1,
+        weights: Any = None,
+        episodes: int = 1,
+        seed: int = 2,
+        backend: str = "auto",
+        env_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        self.env, self.weights, self.episodes, self.seed = env, weights, episodes, seed
+        self.backend, self.env_kwargs = backend, env_kwargs
+        self.cadence = Cadence(seconds=seconds, steps=steps, share=share)
+        self.front: Front | None = None
+        """The latest outcome."""
+        self._vec: Any = None
+
+    def on_start(self, agent: Agent, total_steps: int) -> None:
+        """Begin to count."""
+        self.cadence.start(agent.steps)
+
+    def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
+        """Evaluate if it is time."""
+        if not self.cadence.due(agent.steps):
+            return
+        with self.cadence.occasion(agent.steps):
+            if self._vec is None:
+                self._prepare(agent)
+            self.front = evaluate(
+                agent,
+                self._vec,
+                weights=self.weights,
+                episodes=self.episodes,
+                seed=self.seed,
+                role="selection",
+            )
+        metrics.update({EVALUATION + name: value for name, value in indicators_of(self.front).items()})
+
+    def on_end(self, agent: Agent) -> None:
+        """Close the evaluation's environments."""
+        if self._vec is not None:
+            self._vec.close()
+            self._vec = None
+
+    def _prepare(self, agent: Agent) -> None:
+        """Environments for all rows, kept for the whole training."""
+        make = partial(
+            make_evaluation_env,
+            self.env,
+            device=agent.device,
+            backend=self.backend,
+            env_kwargs=self.env_kwargs,
+        )
+        if self.weights is None:
+            probe = make(rows=1)
+            more_than = 100 if probe.backend == "batched" else 10
+            probe.close()
+            self.weights = default_weights(agent.num_objectives, more_than=more_than)
+        self._vec = make(rows=len(self.weights) * self.episodes)
+
+
+def indicators_of(front: Front) -> dict[str, float]:
+    """What sums up a front in a few numbers, as far as it can be computed."""
+    values = {"expected_utility": front.expected_utility(), "commanded_utility": front.commanded_utility()}
+    if front.reference_point is not None and front.num_objectives <= MANY:
+        with warnings.catch_warnings():
+            # Half-trained policies may well earn less than the reference point.
+            warnings.simplefilter("ignore", ReferencePointWarning)
+            values["hypervolume"] = front.hypervolume()
+    return values
+
+
+class Checkpointer(Callback):
+    """Calls `save(agent)` every `seconds`, never with metrics that have turned NaN or infinite."""
+
+    def __init__(self, save: Callable[[Agent], Any], *, seconds: float = 60.0, share: float = 0.1) -> None:
+        self.save = save
+        self.cadence = Cadence(seconds=seconds, share=share)
+
+    def on_start(self, agent: Agent, total_steps: int) -> None:
+        """Begin to count."""
+        self.cadence.start(agent.steps)
+
+    def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
+        """Save if it is time."""
+        if self.cadence.due(agent.steps):
+            check_finite(read_metrics(metrics), f"after {agent.steps:,} steps")
+            with self.cadence.occasion(agent.steps):
+                self.save(agent)

@@ -1,0 +1,70 @@
+"""The command `morl`: train, evaluate, compare, list, check-env, demo.
+
+This module imports next to nothing: every command's module, and torch with it, loads when the command runs,
+so that `morl --help` is quick. What a command cannot do is one line on the error output and exit status 2.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from morl.errors import MorlError
+
+DESCRIPTION = """Multi-objective reinforcement learning: train agents on environments with vector rewards,
+evaluate the trade-offs they offer, compare the fronts. `morl COMMAND --help` explains a command."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 2 for an error in the input, 128 + n for signal n."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # so that module:Class finds what lies in the current folder
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        try:
+            options = _parse(arguments)
+            importlib.import_module(options.module).run(options)
+        except BrokenPipeError:
+            # The reader (head, less) has seen enough; leave nothing to flush at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except (MorlError, OSError) as error:  # a file that cannot be read or written names itself
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt as interrupt:
+            print(str(interrupt) or "interrupted", file=sys.stderr)
+            return 128 + getattr(interrupt, "signal_number", 2)
+    return 0
+
+
+def _parse(arguments: list[str]) -> Any:
+    """The options of the command that was asked for."""
+    import tyro
+
+    from morl.cli import options
+
+    commands: dict[str, Any] = dict(options.COMMANDS)
+    if arguments[:1] == ["train"]:
+        commands["train"] = options.train_options(arguments[1:])
+    elif arguments[:1] == ["--version"]:
+        from morl import __version__
+
+        print(f"morl {__version__}")
+        raise SystemExit(0)
+    return tyro.extras.subcommand_cli_from_dict(
+        commands,
+        prog="morl",
+        description=DESCRIPTION,
+        args=arguments or ["--help"],
+        registry=options.NOTATION,
+    )
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    """One line, without the place in the code that raised it."""
+    print(f"warning: {message}", file=sys.stderr)

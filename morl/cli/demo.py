@@ -1,0 +1,90 @@
+"""`morl demo`: the main job in miniature.
+
+Trains the agents and baselines of `ENTRIES` on deep-sea-treasure, evaluates them on the original environment,
+and compares their fronts with the exact one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from morl.cli.options import Demo
+from morl.cli.tables import console, print_comparison
+from morl.cli.train import default_num_envs, file_name
+from morl.comparison import compare
+from morl.front import Front
+from morl.plotting import plot_fronts
+from morl.runs import Run, RunConfig
+
+ENV = "deep-sea-treasure-v0"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One training of the demo."""
+
+    agent: str
+    steps: int
+    num_envs: int | None = None
+    """Environments in parallel; None for what the agent asks for."""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+# Budgets that together take at most three minutes on two cores.
+ENTRIES = (
+    Entry("envelope-dqn", 1_500_000),
+    Entry("conditioned-ppo", 2_000_000),
+    Entry("single-objective", 1_200_000),
+    Entry("random", 10_000),
+)
+
+
+def run(options: Demo) -> None:
+    """Train, evaluate, compare, draw."""
+    start = time.monotonic()
+    out = make_room(options.out)
+    screen = console()
+    fronts: dict[str, Front] = {}
+    for number, entry in enumerate(ENTRIES, 1):
+        screen.print(f"[bold]{number}/{len(ENTRIES)}[/] {entry.agent}: {entry.steps:,} steps on {ENV}")
+        fronts[entry.agent] = train(entry, out / file_name(entry.agent), options.seed)
+    comparison = compare(fronts)
+    screen.print()
+    print_comparison(comparison)
+    picture = plot_fronts(
+        fronts,
+        out / "fronts.png",
+        exact=comparison.known,
+        exact_label=comparison.known_label,
+        reference_point=comparison.reference_point,
+    )
+    screen.print(f"picture: {picture}")
+    screen.print(f"runs: {out}; look at the trainings with: tensorboard --logdir {out}")
+    screen.print(f"{time.monotonic() - start:.0f} seconds in all")
+
+
+def train(entry: Entry, path: Path, seed: int) -> Front:
+    """One run; returns its front."""
+    config = RunConfig(
+        env=ENV,
+        agent=entry.agent,
+        total_steps=entry.steps,
+        seed=seed,
+        num_envs=default_num_envs(entry.agent) if entry.num_envs is None else entry.num_envs,
+        settings=entry.settings,
+    )
+    return Run.create(path, config).train()
+
+
+def make_room(out: Path) -> Path:
+    """`out` itself, free: what stood there is moved aside to the next free name, so nothing is lost."""
+    if out.exists():
+        number = 1
+        while (aside := out.with_name(f"{out.name}-{number}")).exists():
+            number += 1
+        out.rename(aside)
+        console().print(f"moved what was in {out} to {aside}")
+    return out

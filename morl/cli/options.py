@@ -1,0 +1,276 @@
+"""The options of every command as dataclasses, which tyro turns into flags and help.
+
+Imports neither torch nor the environments. `train` is parsed in two stages: the agent named in the arguments
+(or by the run that is resumed) is looked up first, and its settings become flags, `--agent.learning-rate`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from morl.errors import MorlError
+
+
+def _named(metavar: str, hint: str = "") -> Any:
+    """How help shows an option whose default says nothing."""
+    return arg(metavar=metavar, help_behavior_hint=hint)
+
+
+Backend = Literal["auto", "batched", "original", "async", "sync"]
+Switch = FlagCreatePairsOff[bool]
+
+NOTATION = ConstructorRegistry()
+"""How values are written beyond tyro's own ways: 2e6 for a whole number, NAME=VALUE for dictionaries."""
+
+
+@NOTATION.primitive_rule
+def _whole_numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
+    if info.type is not int:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda words: whole_number(words[0]),
+        is_instance=lambda value: isinstance(value, int),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+@NOTATION.primitive_rule
+def _dictionaries(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[dict[str, Any]] | None:
+    if dict not in (info.type, info.type_origin):
+        return None
+    return PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="NAME=VALUE",
+        instance_from_str=keyword_arguments,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda values: [f"{name}={json.dumps(value)}" for name, value in values.items()],
+    )
+
+
+def whole_number(text: str) -> int:
+    """`2000000`, `2_000_000` or `2e6`; a ValueError for anything that is not whole."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+    if not number.is_integer():
+        raise ValueError(f"expected a whole number, got {text}")
+    return int(number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train an agent on an environment, into a run directory that can be killed, resumed and compared.
+
+    Name an agent to see its settings: `morl train ENV --agent NAME --help`.
+    """
+
+    module: ClassVar[str] = "morl.cli.train"
+
+    env: Annotated[Positional[str | None], _named("ENV", "(required)")] = None
+    """Environment id or module:Class; `morl list envs` shows the known ones."""
+    agent: Annotated[str | None, _named("NAME", "(required)")] = None
+    """Agent name or module:Class; `morl list agents` shows the known ones."""
+    steps: Annotated[int | None, _named("INT", "(required)")] = None
+    """Budget: environment steps in all, such as 2e6."""
+    seed: int = 0
+    """Seed of the agent and its training environments."""
+    num_envs: Annotated[int | None, _named("INT")] = None
+    """Environments in parallel; by default what the agent asks for."""
+    device: str = "cpu"
+    """Where to train, such as cpu or cuda."""
+    backend: Backend = "auto"
+    """What to train on: auto is the batched twin where there is one, else the original in processes."""
+    compile: Switch = False
+    """Compile the batched environment: slow to start, then faster."""
+    env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of the environment; values are read as JSON, or as text."""
+    out: Annotated[Path | None, _named("DIR")] = None
+    """Run directory; by default runs/ENV-AGENT-SEED."""
+    resume: Switch = False
+    """Go on with the run in --out; everything else is then known, --steps may extend the budget."""
+    evaluate_every: float = 30.0
+    """Least seconds between two quick evaluations during training."""
+    checkpoint_every: float = 60.0
+    """Least seconds between two checkpoints."""
+    quiet: Switch = False
+    """Show no progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Evaluate a trained agent on fresh episodes, by default of the original environment."""
+
+    module: ClassVar[str] = "morl.cli.evaluate"
+
+    path: Annotated[Positional[Path], arg(metavar="RUN|AGENT")]
+    """A run directory, or the folder of a saved agent."""
+    env: Annotated[str | None, _named("ENV")] = None
+    """Environment id or module:Class; by default the one that the agent was trained on."""
+    env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of the environment, beside those of the run; values are read as JSON, or as text."""
+    weights: Annotated[tuple[str, ...], _named("W1,W2,...")] = ()
+    """Preferences, each non-negative and summing to one, such as 0.5,0.5 0.9,0.1."""
+    partitions: Annotated[int | None, _named("INT")] = None
+    """Instead of --weights, the lattice with this many partitions; by default the coarsest with over 100."""
+    episodes: int = 5
+    """Episodes per preference."""
+    seed: int = 1
+    """Seed of the evaluation."""
+    backend: Backend = "original"
+    """What to evaluate on; published numbers come from original."""
+    gamma: Annotated[float | None, _named("FLOAT")] = None
+    """Discount; by default that of the agent."""
+    device: str = "cpu"
+    """Where to evaluate."""
+    out: Annotated[Path | None, _named("FILE")] = None
+    """Where to write the front; by default a new file in the run directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Compare runs or fronts of one environment: a table, and a picture with --out."""
+
+    module: ClassVar[str] = "morl.cli.compare"
+
+    paths: Annotated[Positional[tuple[Path, ...]], _named("RUN|FRONT", "(required)")]
+    """Run directories, or front files."""
+    out: Annotated[Path | None, _named("PICTURE")] = None
+    """Picture of the fronts over one another: .png, .pdf or .svg."""
+    reference_point: Annotated[tuple[float, ...], _named("R1 R2")] = ()
+    """Of the hypervolume, one number per objective; by default that of the environment's protocol."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class List:
+    """List what is known by name."""
+
+    module: ClassVar[str] = "morl.cli.listing"
+
+    what: Positional[Literal["envs", "agents", "indicators"]]
+    """What to list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckEnv:
+    """Check whether morl can run an environment; if not, say what to fix."""
+
+    module: ClassVar[str] = "morl.cli.check"
+
+    env: Annotated[Positional[str], arg(metavar="ENV")]
+    """Environment id or module:Class."""
+    env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of the environment; values are read as JSON, or as text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """Train agents and baselines on deep-sea-treasure and compare them with the exact front: minutes."""
+
+    module: ClassVar[str] = "morl.cli.demo"
+
+    out: Annotated[Path, arg(metavar="DIR")] = Path("runs/demo")
+    """Where to write; an earlier demo there is moved aside."""
+    seed: int = 0
+    """Seed of all trainings."""
+
+
+COMMANDS: dict[str, type] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "compare": Compare,
+    "list": List,
+    "check-env": CheckEnv,
+    "demo": Demo,
+}
+
+
+def train_options(arguments: Sequence[str]) -> type:
+    """`Train` with the settings of the agent that `arguments` name, or that the resumed run has.
+
+    A resumed run's configuration becomes the defaults, so `morl train --resume --out DIR` is enough.
+    """
+    name, out = flag_value(arguments, "--agent"), flag_value(arguments, "--out")
+    defaults: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    if "--resume" in arguments and out is not None:
+        from morl.runs import Run, is_run
+
+        if is_run(out):
+            config = Run.open(out).config
+            same = ("env", "agent", "seed", "num_envs", "device", "backend", "compile", "env_kwargs")
+            defaults = {field: getattr(config, field) for field in same} | {"steps": config.total_steps}
+            if name in (None, config.agent):
+                name, settings = config.agent, config.settings
+    return Train if name is None else _with_agent(name, settings, defaults)
+
+
+def _with_agent(name: str, settings: dict[str, Any], defaults: dict[str, Any]) -> type:
+    """A subclass of `Train` with the field `settings`, the agent's `Config`, and with these defaults."""
+    from morl.agent import make_config, restore_tuples
+    from morl.registry import agent_class
+
+    kind: Any = agent_class(name)
+    config = make_config(kind, None, restore_tuples(settings))
+    # Checked when the run is created: tyro would report what __post_init__ raises as a failure to parse.
+    unchecked = dataclasses.make_dataclass(
+        "Config",
+        [],
+        bases=(kind.Config,),
+        frozen=True,
+        kw_only=True,
+        namespace={"__post_init__": lambda self: None, "__doc__": kind.Config.__doc__},
+    )
+    initial = unchecked(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
+    own = [
+        (field.name, field.type, dataclasses.field(default_factory=partial(defaults.get, field.name)))
+        for field in dataclasses.fields(Train)
+        if field.name in defaults
+    ]
+    agent = ("settings", Annotated[unchecked, arg(name="agent")], dataclasses.field(default=initial))
+    options = dataclasses.make_dataclass(
+        "Train",
+        [*own, agent],
+        bases=(Train,),
+        frozen=True,
+        kw_only=True,
+        namespace={"__doc__": Train.__doc__},
+    )
+    options.__module__ = __name__
+    return options
+
+
+def flag_value(arguments: Sequence[str], name: str) -> str | None:
+    """The value of `name VALUE` or `name=VALUE`; the last one counts, as it does for tyro."""
+    value = None
+    for i, argument in enumerate(arguments):
+        if argument == name and i + 1 < len(arguments):
+            value = arguments[i + 1]
+        elif argument.startswith(name + "="):
+            value = argument[len(name) + 1 :]
+    return value
+
+
+def keyword_arguments(pairs: Sequence[str]) -> dict[str, Any]:
+    """`("size=3", "map=small")` as `{"size": 3, "map": "small"}`."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise MorlError(f"expected NAME=VALUE, got {pair!r}; for example size=3")
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values

@@ -1,0 +1,80 @@
+"""`morl train`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from morl import registry
+from morl.cli.options import Train
+from morl.cli.tables import print_comparison
+from morl.comparison import compare
+from morl.errors import MorlError
+from morl.runs import Run, RunConfig, is_run
+
+DEFAULT_NUM_ENVS = 64
+"""Of an agent whose class has no `default_num_envs`."""
+
+EXAMPLE = "morl train deep-sea-treasure-v0 --agent envelope-dqn --steps 1e5"
+
+
+def run(options: Train) -> None:
+    """Create or resume the run, train it, print what came out."""
+    out = default_folder(options) if options.out is None else options.out
+    training = open_run(options, out)
+    front = training.train(
+        progress=not options.quiet,
+        evaluation_seconds=options.evaluate_every,
+        checkpoint_seconds=options.checkpoint_every,
+    )
+    print_comparison(compare({str(out): front}))
+    print(f"run: {out}")
+
+
+def open_run(options: Train, out: Path) -> Run:
+    """The run to train: a new one, or with --resume the one that is there."""
+    exists = is_run(out)
+    if options.resume and out.exists() and not exists and any(out.iterdir()):
+        raise MorlError(f"expected a run to resume, {out} holds none; check --out")
+    if not (options.resume and exists):
+        return Run.create(out, config_of(options))
+    found = Run.open(out)
+    found.adopt(config_of(options))
+    return found
+
+
+def config_of(options: Train) -> RunConfig:
+    """The configuration that the flags describe."""
+    required = {"ENV": options.env, "--agent": options.agent, "--steps": options.steps}
+    missing = [flag for flag, value in required.items() if value is None]
+    if options.env is None or options.agent is None or options.steps is None:
+        raise MorlError(f"expected {', '.join(missing)}; for example: {EXAMPLE}")
+    return RunConfig(
+        env=options.env,
+        agent=options.agent,
+        total_steps=options.steps,
+        seed=options.seed,
+        num_envs=default_num_envs(options.agent) if options.num_envs is None else options.num_envs,
+        backend=options.backend,
+        compile=options.compile,
+        device=options.device,
+        env_kwargs=options.env_kwargs,
+        settings=asdict(getattr(options, "settings")),  # noqa: B009 - a field of the class made for the agent
+    )
+
+
+def default_num_envs(agent: str) -> int:
+    """How many environments an agent asks for: `default_num_envs` of its class."""
+    return int(getattr(registry.agent_class(agent), "default_num_envs", DEFAULT_NUM_ENVS))
+
+
+def default_folder(options: Train) -> Path:
+    """`runs/ENV-AGENT-SEED`."""
+    if options.env is None or options.agent is None:
+        config_of(options)  # says what is missing
+    return Path("runs") / file_name(f"{options.env}-{options.agent}-{options.seed}")
+
+
+def file_name(text: str) -> str:
+    """`text` with nothing but characters that every file system takes."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)

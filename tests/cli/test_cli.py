@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+import morl
+from morl import registry
+from morl.cli.options import flag_value, keyword_arguments, whole_number
+from morl.errors import MorlError
+from morl.front import Front
+from morl.runs import Run
+
+TOY = ["--agent", "toys:CorridorWalker", "--quiet"]
+
+
+def assert_error(result: tuple[int, str, str], *expected: str) -> None:
+    """One line that starts with `error:`, says what is expected, and no traceback."""
+    status, _, err = result
+    assert status == 2
+    (line,) = [line for line in err.splitlines() if not line.startswith("warning:")]
+    assert line.startswith("error: ")
+    for pattern in expected:
+        assert re.search(pattern, line), line
+
+
+# --- help -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "list", "check-env", "demo"])
+def test_help(call, command: str) -> None:
+    status, out, _ = call(command, "--help")
+    assert status == 0 and out.startswith(f"usage: morl {command}")
+    assert command in call("--help")[1] and command in call()[1]
+
+
+def test_help_shows_every_setting_of_the_agent(call) -> None:
+    status, out, _ = call("train", "toys:Corridor", "--agent", "toys:CorridorWalker", "--help")
+    assert status == 0
+    for text in ("--agent.learning-rate", "Step size of the noise.", "(default: 0.1)", "--agent.nan-after"):
+        assert text in out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"]])
+def test_help_is_quick_and_imports_no_torch(words: list[str]) -> None:
+    code = (
+        "import sys; from morl.cli import main\n"
+        f"try: main({words})\nfinally: assert 'torch' not in sys.modules"
+    )
+    start = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - start < 2
+
+
+def test_version(call) -> None:
+    assert call("--version") == (0, f"morl {morl.__version__}\n", "")
+
+
+def test_python_m_morl() -> None:
+    result = subprocess.run([sys.executable, "-m", "morl", "list", "agents"], capture_output=True, text=True)
+    assert result.returncode == 0 and "envelope-dqn" in result.stdout
+
+
+# --- what works -------------------------------------------------------------------------------------------
+
+
+def test_train_evaluate_compare(tmp_path: Path, call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in ("0", "1"):
+        words = ["toys:PlainCorridor", *TOY, "--steps", "4e1", "--seed", seed, "--out", f"runs/{seed}"]
+        status, out, err = call(
+            "train",
+            *words,
+            "--agent.learning-rate",
+            "0.5",
+            "--agent.layers",
+            "2",
+            "2",
+            "--agent.extras",
+            "a=[1]",
+        )
+        assert (status, err) == (0, "") and "commanded utility" in out
+    config = Run.open("runs/1").config
+    assert (config.total_steps, config.seed, config.num_envs) == (40, 1, 4)
+    settings = {
+        "learning_rate": 0.5,
+        "gamma": None,
+        "layers": [2, 2],
+        "extras": {"a": [1]},
+        "nan_after": None,
+    }
+    assert config.settings == settings
+    assert call("train", "--resume", "--out", "runs/1", "--quiet")[0] == 0
+
+    status, out, _ = call(
+        "evaluate", "runs/0", "--weights", "0.5,0.5", "1,0", "--episodes", "2", "--seed", "7"
+    )
+    assert status == 0 and "front: runs/0/front-2.json" in out
+    front = Front.load("runs/0/front-2.json")
+    assert front.weights is not None and front.weights.tolist() == [[0.5, 0.5], [1, 0]]
+    assert (front.episodes, front.evaluation_seed, front.backend) == (2, 7, "original")
+    assert call("evaluate", "runs/0/agent", "--partitions", "3", "--out", "mine.json")[0] == 0
+    assert len(Front.load("mine.json")) == 4
+
+    status, out, err = call(
+        "compare", "runs/0", "runs/1", "--out", "fronts.png", "--reference-point", "-1", "-20"
+    )
+    assert (status, err) == (0, "") and "picture: fronts.png" in out
+    assert "hypervolume over (-1, -20)" in out and out.count("corridor-walker") == 2
+    assert Path("fronts.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_default_directory_names_the_run(tmp_path: Path, call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("train", "toys:PlainCorridor", *TOY, "--steps", "40", "--seed", "3")[0] == 0
+    assert Run.open("runs/toys_PlainCorridor-toys_CorridorWalker-3").front().training_seed == 3
+
+
+def test_environment_arguments(tmp_path: Path, call) -> None:
+    words = ["--env-kwargs", "slip=1.0", "limit=7"]
+    assert (
+        call("train", "toys:PlainCorridor", *TOY, "--steps", "40", *words, "--out", tmp_path / "run")[0] == 0
+    )
+    run = Run.open(tmp_path / "run")
+    assert run.config.env_kwargs == {"slip": 1.0, "limit": 7}
+    lengths = run.front().episode_lengths
+    assert lengths is not None and set(lengths.ravel().tolist()) == {1, 7}
+    assert call("evaluate", tmp_path / "run", "--env-kwargs", "limit=3")[0] == 0
+    lengths = Front.load(tmp_path / "run" / "front-2.json").episode_lengths
+    assert lengths is not None and set(lengths.ravel().tolist()) == {1, 3}
+
+
+def test_resume_needs_only_the_directory(run_path: Path, call) -> None:
+    assert call("train", "--resume", "--out", run_path, "--quiet", "--steps", "80")[0] == 0
+    assert Run.open(run_path).front().training_steps == 80
+    again = ["train", "toys:PlainCorridor", *TOY, "--steps", "90", "--out", run_path]
+    assert call(*again, "--resume")[0] == 0
+    assert_error(call(*again, "--resume", "--seed", "9"), "began with: seed is 0, got 9")
+    assert_error(call(*again), "already holds a run; resume it .--resume.")
+
+
+def test_resume_begins_where_there_is_nothing_yet(tmp_path: Path, call) -> None:
+    path = tmp_path / "new"
+    assert call("train", "toys:PlainCorridor", *TOY, "--steps", "40", "--out", path, "--resume")[0] == 0
+
+
+def test_lists(call) -> None:
+    envs, agents, indicators = (call("list", what)[1] for what in ("envs", "agents", "indicators"))
+    assert all(env_id in envs for env_id in registry.cards())
+    assert all(name in agents for name in registry.agent_names())
+    assert "hypervolume" in indicators and "lower" in indicators
+
+
+def test_check_env(call) -> None:
+    status, out, err = call("check-env", "toys:PlainCorridor", "--env-kwargs", "limit=5")
+    assert (status, err) == (0, "") and "morl can run it" in out
+    status, out, err = call("check-env", "toys:NanCorridor")
+    assert status == 2 and "problem" in out and "nan" in out
+    assert_error((status, out, err), "toys:NanCorridor cannot be run yet: 1 problem")
+
+
+def test_the_current_folder_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from toys import PlainCorridor as Mine\n")
+    command = [sys.executable, "-m", "morl.cli", "x"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from morl.cli import main; sys.exit(main())",
+        "check-env",
+        "mine:Mine",
+    ]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_warnings_are_one_line(tmp_path: Path, call) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status, _, err = call("train", "toys:Corridor", *TOY, "--steps", "40", "--out", tmp_path / "run")
+    assert status == 0
+    assert err.startswith("warning: toys:Corridor is evaluated on its batched twin") and err.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_interrupt_and_resume(tmp_path: Path, call) -> None:
+    path = tmp_path / "run"
+    command = [sys.executable, "-m", "morl", "train", "toys:PlainCorridor", *TOY[:2], "--steps", "1e9"]
+    process = subprocess.Popen([*command, "--out", path], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (path / "metrics.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err
+    assert f"go on with: morl train --resume --out {path}" in err
+    steps = Run.open(path).load_agent().steps
+    assert steps > 0
+    assert call("train", "--resume", "--out", path, "--quiet", "--steps", str(steps + 40))[0] == 0
+
+
+# --- parts ------------------------------------------------------------------------------------------------
+
+
+def test_numbers_words_and_pairs() -> None:
+    assert [whole_number(text) for text in ("12", "2e6", "1_000", "-3")] == [12, 2_000_000, 1000, -3]
+    for text in ("1.5", "x", "", "inf", "nan"):
+        with pytest.raises((ValueError, OverflowError)):
+            whole_number(text)
+    assert flag_value(["a", "--agent", "x", "--agent=y"], "--agent") == "y"
+    assert flag_value(["--agent"], "--agent") is None and flag_value(["--agents", "x"], "--agent") is None
+    assert keyword_arguments(["a=3", "b=text", "c=[1, 2]", "d=x=y"]) == {
+        "a": 3,
+        "b": "text",
+        "c": [1, 2],
+        "d": "x=y",
+    }
+    with pytest.raises(MorlError):
+        keyword_arguments(["1a=3"])

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morl import registry
+from morl.comparison import best_for, compare
+from morl.errors import MorlError
+from morl.front import Front
+from morl.weights import lattice
+
+DST = "deep-sea-treasure-v0"
+WEIGHTS = lattice(2, partitions=4)
+
+
+def front(points, **changes) -> Front:
+    values = {"env_id": DST, "gamma": 0.99, "objectives": ["treasure", "time"], "role": "report"} | changes
+    return Front.from_points(points, **values)
+
+
+@pytest.fixture
+def exact() -> np.ndarray:
+    card = registry.get_card(DST)
+    assert card is not None and card.front is not None
+    return card.front(0.99)
+
+
+def test_a_perfect_agent_equals_the_exact_front(exact: np.ndarray) -> None:
+    points, _ = best_for(exact, WEIGHTS)
+    found = compare({"perfect": front(points, weights=WEIGHTS)}, reference_point=[0, -50])
+    perfect, known = found.values["perfect"], found.values["exact front"]
+    assert perfect["commanded-utility"] == pytest.approx(known["commanded-utility"])
+    assert perfect["maximum-utility-loss"] == pytest.approx(0.0) == known["maximum-utility-loss"]
+    assert known["hypervolume"] == pytest.approx(854.85, abs=0.01)
+    assert (found.points["exact front"], found.known_label, found.own_weights) == (10, "exact front", False)
+
+
+def test_an_agent_that_ignores_its_preference_is_seen(exact: np.ndarray) -> None:
+    points, _ = best_for(exact, WEIGHTS)
+    values = compare({"disobedient": front(points[::-1], weights=WEIGHTS)}).values
+    assert values["disobedient"]["expected-utility"] == pytest.approx(
+        values["exact front"]["expected-utility"]
+    )
+    assert values["disobedient"]["commanded-utility"] < values["exact front"]["commanded-utility"] - 1
+
+
+def test_different_preferences_are_said_and_common_ones_used() -> None:
+    points = np.array([[1.0, -1.0], [2.0, -3.0]])
+    one = front(points, weights=[[0.5, 0.5], [1, 0]])
+    other = front(points, weights=[[0.4, 0.6], [0, 1]])
+    found = compare({"a": one, "b": other})
+    assert found.own_weights and len(found.weights) == 101
+    assert found.values["a"]["expected-utility"] == found.values["b"]["expected-utility"]
+    assert found.values["a"]["commanded-utility"] == one.commanded_utility()
+    assert compare({"a": one, "c": one}).weights.tolist() == [[0.5, 0.5], [1, 0]]
+
+
+def test_what_cannot_be_computed_is_none() -> None:
+    found = compare({"a": front([[1, -1]], env_id="toy")})
+    assert found.known is None and list(found.values) == ["a"]
+    assert found.values["a"]["hypervolume"] is None and found.values["a"]["maximum-utility-loss"] is None
+    assert found.values["a"]["commanded-utility"] is None
+    assert found.values["a"]["expected-utility"] == pytest.approx(0.0)
+    found = compare({"a": front([[1, -1], [0, 0]], env_id="toy")}, reference_point=[0, -3])
+    assert found.values["a"]["hypervolume"] == 2.0 and found.outside == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"env_id": "deep-sea-treasure-concave-v0"}, "same environment: a has deep-sea-treasure-v0, b has"),
+        ({"gamma": 1.0}, "same discount: a has 0.99, b has 1.0; .* evaluate again with --gamma"),
+        ({"objectives": ["time", "treasure"]}, "same objectives"),
+    ],
+)
+def test_fronts_that_must_not_stand_side_by_side(changes: dict, message: str) -> None:
+    with pytest.raises(MorlError, match=message):
+        compare({"a": front([[1, -1]]), "b": front([[1, -1]], **changes)})
+
+
+def test_bad_input() -> None:
+    with pytest.raises(MorlError, match="at least one front"):
+        compare({})
+    with pytest.raises(MorlError, match="the reference point"):
+        compare({"a": front([[1, -1]])}, reference_point=[1, 2, 3])
