@@ -164,7 +164,7 @@ class Agent(ABC):
                 f"beyond the {self.steps} already done, got total_steps={total_steps}; "
                 "raise it or use fewer environments"
             )
-        from morl.callbacks import ProgressBar  # late: needs rich
+        from morl.progress import ProgressBar  # late: needs rich
 
         active: list[Callback] = [*callbacks, *([ProgressBar()] if progress else [])]
         self.total_steps = total_steps

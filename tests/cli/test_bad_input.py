@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import assert_error
 
 from morl.front import Front
 
 TOY = ["--agent", "toys:CorridorWalker", "--quiet"]
-
-
-def assert_error(result: tuple[int, str, str], *expected: str) -> None:
-    """One line that starts with `error:`, says what is expected, and no traceback."""
-    status, _, err = result
-    assert status == 2
-    (line,) = [line for line in err.splitlines() if not line.startswith("warning:")]
-    assert line.startswith("error: ")
-    for pattern in expected:
-        assert re.search(pattern, line), line
 
 
 @pytest.mark.parametrize(

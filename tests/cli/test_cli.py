@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from refusals import assert_error
 
 import morl
 from morl import registry
@@ -19,16 +19,6 @@ from morl.front import Front
 from morl.runs import Run
 
 TOY = ["--agent", "toys:CorridorWalker", "--quiet"]
-
-
-def assert_error(result: tuple[int, str, str], *expected: str) -> None:
-    """One line that starts with `error:`, says what is expected, and no traceback."""
-    status, _, err = result
-    assert status == 2
-    (line,) = [line for line in err.splitlines() if not line.startswith("warning:")]
-    assert line.startswith("error: ")
-    for pattern in expected:
-        assert re.search(pattern, line), line
 
 
 # --- help -------------------------------------------------------------------------------------------------
