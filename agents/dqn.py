@@ -111,16 +111,16 @@ def trace_targets(
     gamma: float,
     tolerance: float,
     caution: float,
-    optimistic: bool,
+    optimism: float | None,
 ) -> Tensor:
     """Returns over as many steps as the sequence allows, (L, B, m).
 
     From the end of the sequence backwards, a step's target is its reward plus the discounted continuation: the
     return that followed where the next action was greedy for `weights` (Watkins' Q(lambda) with lambda 1, so no
-    bias from exploration or from other preferences), else the bootstrapped value. With `optimistic`, the better of
-    the two continuations is taken instead: what was once achieved bounds the optimum from below (optimality
+    bias from exploration or from other preferences), else the bootstrapped value. `optimism` follows other returns,
+    too, where they are better than the value: what was once achieved bounds the optimum from below (optimality
     tightening, He et al. 2017). That bound holds for deterministic dynamics and exact values; elsewhere it also
-    rewards luck, so it is for finding rewards early on, not for the final values.
+    rewards luck and errors of the value, so it is for finding and keeping rewards, not for the final values.
 
     Args:
         batch: B sequences of L steps.
@@ -129,7 +129,8 @@ def trace_targets(
         gamma: discount.
         tolerance: how far below the greedy action an action may be and still count as greedy.
         caution: share of the actions to come that are taken to be random (expected SARSA, van Seijen et al. 2009).
-        optimistic: take the better continuation.
+        optimism: None for greedy continuations only; 0 for the better of return and value; a margin for greedy
+            continuations and for returns that beat the value by more than it.
     """
     length = len(batch.reward)
     slips = caution * boot.random
@@ -149,25 +150,12 @@ def trace_targets(
     following = after[-1]
     for reward, value, slip, score, follow, end in reversed(list(rows)):
         following = torch.add(slip, following, alpha=1 - caution)
-        if optimistic:
-            follow = ((following * weights).sum(dim=-1) > score) & ~end
+        if optimism is not None:
+            better = ((following * weights).sum(dim=-1) > score + optimism) & ~end
+            follow = better | follow if optimism > 0 else better
         following = torch.add(reward, torch.where(follow.unsqueeze(-1), following, value), alpha=gamma)
         targets.append(following)
     return torch.stack(targets[::-1])
-
-
-def homotopy_loss(error: Tensor, weights: Tensor, mask: Tensor, homotopy: float | Tensor) -> Tensor:
-    """`(1 - h) |y - Q|^2 + h (w . (y - Q))^2`, mean over usable steps (Yang et al. 2019, eq. 6 to 8).
-
-    Args:
-        error: (L, B, m) target minus prediction.
-        weights: (B, m).
-        mask: (L, B) float.
-        homotopy: h in [0, 1], raised during training from the smooth problem towards the one to be solved.
-    """
-    vector = (error**2).sum(dim=-1)
-    scalar = (error * weights).sum(dim=-1) ** 2
-    return (((1 - homotopy) * vector + homotopy * scalar) * mask).sum() / mask.sum().clamp(min=1.0)
 
 
 class Learner(NamedTuple):
@@ -182,7 +170,23 @@ class Learner(NamedTuple):
     adam: AdamState
 
 
-def update(
+class Steps(NamedTuple):
+    """S steps to learn from, in any order."""
+
+    obs: Tensor
+    """(S, *obs_shape)."""
+    action: Tensor
+    """(S,)."""
+    weights: Tensor
+    """(S, m) what is to be maximised."""
+    goal: Tensor
+    """(S, m) what Q(obs, action, weights) should be."""
+    mask: Tensor
+    """(S,) float, 0 for steps that teach nothing."""
+
+
+@torch.no_grad()
+def learning_steps(
     network: QNetwork,
     learner: Learner,
     batch: Sequences,
@@ -190,45 +194,72 @@ def update(
     others: Tensor,
     *,
     gamma: float,
+    tolerance: float,
+    caution: float,
+    action_gap: float,
+    optimism: float | None,
+) -> Steps:
+    """The steps of B sequences with their targets, for weights (B, m) with envelope weights `others` (K, B, m).
+
+    Targets are those of envelope Q-learning, less `action_gap` times the regret of the action taken (advantage
+    learning). They stay as they are for the updates that use them.
+    """
+    obs, usable = states_of(batch)
+    repeated = weights.expand(len(obs), -1, -1)
+    q = network(learner.theta, obs, repeated)
+    boot = envelope_bootstrap(
+        network, learner.theta, learner.target, q, obs, weights, others, batch.action, action_gap
+    )
+    goal = trace_targets(
+        batch, boot, weights, gamma=gamma, tolerance=tolerance, caution=caution, optimism=optimism
+    )
+    length = len(batch.action)
+    steps = (batch.obs, batch.action, repeated[:length], goal - action_gap * boot.regret, usable)
+    return Steps(*(part.flatten(0, 1) for part in steps[:-1]), mask=usable.flatten().to(goal.dtype))
+
+
+def homotopy_loss(error: Tensor, weights: Tensor, mask: Tensor, homotopy: float | Tensor) -> Tensor:
+    """`(1 - h) |y - Q|^2 + h (w . (y - Q))^2 / |w|^2`, mean over usable steps (Yang et al. 2019, eq. 6 to 8).
+
+    The paper's second term lacks the division, which makes it the part of the error along w: without it
+    preferences inside the simplex count for up to m times less than its corners.
+
+    Args:
+        error: (S, m) target minus prediction.
+        weights: (S, m).
+        mask: (S,) float.
+        homotopy: h in [0, 1], raised during training from the smooth problem towards the one to be solved.
+    """
+    vector = (error**2).sum(dim=-1)
+    scalar = (error * weights).sum(dim=-1) ** 2 / (weights**2).sum(dim=-1)
+    return (((1 - homotopy) * vector + homotopy * scalar) * mask).sum() / mask.sum().clamp(min=1.0)
+
+
+def update(
+    network: QNetwork,
+    learner: Learner,
+    steps: Steps,
+    *,
     lr: float | Tensor,
     homotopy: float | Tensor,
     tau: float,
     average_tau: float,
-    tolerance: float,
-    caution: float,
-    action_gap: float,
-    optimistic: bool,
     max_grad_norm: float,
     differentiate: Differentiate = autograd,
 ) -> tuple[Learner, dict[str, Tensor]]:
-    """One gradient step on B sequences under weights (B, m) with envelope weights `others` (K, B, m).
-
-    Under `torch.vmap`, pass `differentiate=optim.functional`.
+    """One gradient step. Under `torch.vmap`, pass `differentiate=optim.functional`.
 
     Returns:
         The new learner and metrics (loss, value error per objective); the inputs are unchanged.
     """
-    obs, usable = states_of(batch)
-    mask = usable.to(torch.float32)
-    length = len(batch.reward)
-    repeated = weights.expand(len(obs), -1, -1)
 
     def objective(theta: Tensor) -> tuple[Tensor, Tensor]:
-        q = network(theta, obs, repeated)
-        fixed = theta.detach()
-        boot = envelope_bootstrap(
-            network, fixed, learner.target, q.detach(), obs, weights, others, batch.action, action_gap
-        )
-        goal = trace_targets(
-            batch, boot, weights, gamma=gamma, tolerance=tolerance, caution=caution, optimistic=optimistic
-        )
-        goal = goal - action_gap * boot.regret
-        error = goal - take_action(q[:length], batch.action)
-        return homotopy_loss(error, weights, mask, homotopy), error
+        error = steps.goal - take_action(network(theta, steps.obs, steps.weights), steps.action)
+        return homotopy_loss(error, steps.weights, steps.mask, homotopy), error
 
     gradient, value, error = differentiate(objective, learner.theta)
     theta, adam = adam_update(learner.theta, gradient, learner.adam, lr, max_norm=max_grad_norm)
-    size = (error.abs() * mask.unsqueeze(-1)).sum(dim=(0, 1)) / mask.sum().clamp(min=1.0)
+    size = (error.abs() * steps.mask.unsqueeze(-1)).sum(dim=0) / steps.mask.sum().clamp(min=1.0)
     metrics = {"loss": value, **{f"value_error/{i}": size[i] for i in range(len(size))}}
     target, average = (
         learner.target.lerp(theta, tau),

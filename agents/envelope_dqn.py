@@ -29,31 +29,41 @@ class Config:
 
     gamma: float | None = None
     """Discount; None takes the environment's default protocol (0.99 without a card)."""
-    replay: int = 200_000
-    """Environment steps kept in the replay, over all environments. Small on purpose: what the greedy policies of
-    now do wrong, such as stalling, must make up much of what is learned from."""
+    replay: int = 1_500_000
+    """Environment steps kept in the replay, over all environments."""
+    recency: float = 3.0
+    """The newest steps are sampled more often (`Replay.sample`; 1: all alike). What the greedy policies of now do
+    wrong, such as stalling, must make up much of what is learned from, while rare finds must not be forgotten."""
     n_steps: int = 16
     """Length of the sequences sampled from the replay; targets reach over at most so many steps (1: one-step)."""
-    sequences: int = 32
-    """Sequences in one update, so an update learns from `sequences * n_steps` steps."""
+    minibatch: int = 512
+    """Steps in one update."""
     replay_ratio: float = 3.0
     """Steps learned from for each step collected."""
     envelope_weights: int = 1
     """Weights sampled for the envelope's maximum beside each sequence's own."""
     relabel: float = 0.5
     """Fraction of sequences that learn for fresh uniform weights instead of those the behaviour followed."""
-    tolerance: float = 0.003
+    tolerance: float = 0.001
     """How much less than the greedy action an action may promise and count as greedy, in units of the largest
     reward."""
     caution: float = 0.125
-    """Values assume that this share of the actions to come is random: greedy behaviour then keeps clear of edges
-    where one wrong step loses everything, or stalls for ever (0: the paper's)."""
+    """Values assume that this share of the actions to come is random, at first: greedy behaviour then keeps clear
+    of edges where one wrong step loses everything, or stalls for ever (0: the paper's)."""
+    caution_from: float = 0.4
+    """Fraction of the budget after which caution falls."""
+    caution_until: float = 0.7
+    """Fraction of the budget after which caution is zero."""
     action_gap: float = 0.6
     """How far differences between actions are stretched, by 1 / (1 - action_gap) (advantage learning, Bellemare et
     al. 2016): the cost of waiting one step is too small beside a whole return to be learned as it is."""
-    optimism_until: float = 0.4
+    optimism: float = 0.25
     """Fraction of the budget during which the better of return and value is the target: finds sparse rewards
-    quickly; off afterwards, since luck in stochastic dynamics would count too."""
+    quickly and keeps them."""
+    optimism_until: float = 0.6
+    """Fraction of the budget during which returns that beat the value by `margin` still are; later luck would count."""
+    margin: float = 0.02
+    """By how much they must, in units of the largest reward."""
     warmup: float = 0.1
     """Fraction of the budget spent on random play before learning begins, at most `warmup_max` steps."""
     warmup_max: int = 200_000
@@ -64,9 +74,9 @@ class Config:
     """Learning rate at the end of the budget."""
     tau: float = 0.01
     """Step of the target parameters' exponential average towards the online ones."""
-    average_tau: float = 0.001
+    average_tau: float = 0.0003
     """Step of the slower average whose greedy policy is evaluated."""
-    homotopy_end: float = 0.5
+    homotopy_end: float = 0.7
     """Weight of the scalar loss at the end of the budget; it rises linearly from 0."""
     epsilon_max: float = 0.9
     """Probability of exploring in the environment that explores most."""
@@ -83,11 +93,12 @@ class Config:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_positive(self, "replay", "n_steps", "sequences", "replay_ratio", "lr", "lr_end", "max_repeat")
-        check_positive(self, "preference_steps", "max_grad_norm", "epsilon_max", "epsilon_min")
-        check_positive(self, "envelope_weights", "tolerance", "warmup_max", zero=True)
-        check_unit(self, "relabel", "optimism_until", "warmup", "homotopy_end", "epsilon_max", "epsilon_min")
-        check_unit(self, "tau", "average_tau", "caution", "action_gap")
+        check_positive(self, "replay", "recency", "n_steps", "minibatch", "replay_ratio", "lr", "lr_end")
+        check_positive(self, "preference_steps", "max_repeat", "max_grad_norm", "epsilon_max", "epsilon_min")
+        check_positive(self, "envelope_weights", "tolerance", "margin", "warmup_max", zero=True)
+        check_unit(self, "relabel", "optimism", "optimism_until", "warmup", "homotopy_end", "action_gap")
+        check_unit(self, "epsilon_max", "epsilon_min", "tau", "average_tau")
+        check_unit(self, "caution", "caution_from", "caution_until")
         if self.epsilon_min > self.epsilon_max:
             raise MorlError(
                 f"expected epsilon_min <= epsilon_max, got {self.epsilon_min} and {self.epsilon_max}"
@@ -100,11 +111,12 @@ class EnvelopeDQN(Agent):
     """Envelope Q-learning (Yang et al. 2019) over many environments at once, for discrete actions.
 
     Deviations, each a setting: targets reach over several steps for as long as the behaviour acted greedily
-    (`n_steps`; 1 gives the paper's), returns that beat the current value are followed early on
-    (`optimism_until`), and exploration is massive: random play in all environments first, then a ladder of
-    exploration rates (Horgan et al. 2018). Sparse rewards such as minecart's ore are found by that; one-step
-    targets end up idling there. Against greedy policies that stall: a small, fresh replay (`replay`), values that
-    allow for slips (`caution`) and stretched differences between actions (`action_gap`).
+    (`n_steps`; 1 gives the paper's) and are made for a whole iteration at once, from which minibatches of steps in
+    random order are learned; returns that beat the current value are followed, too (`optimism`, `optimism_until`);
+    and exploration is massive: random play in all environments first, then a ladder of exploration rates (Horgan
+    et al. 2018). Sparse rewards such as minecart's ore are found by that; one-step targets end up idling there.
+    Against greedy policies that stall: normalised layers, recent experience (`recency`), values that allow for
+    slips (`caution`) and stretched differences between actions (`action_gap`).
     """
 
     name = "envelope-dqn"
@@ -113,6 +125,8 @@ class EnvelopeDQN(Agent):
     default_num_envs = 512
     CHUNK = 16
     """Steps of all environments in one iteration."""
+    BLOCK = 256
+    """Most sequences whose targets are made at once: what is computed on the way stays in a processor's cache."""
 
     def __init__(self, env: Any, *, seed: int = 0, config: Config | None = None, **settings: Any) -> None:
         super().__init__(env, seed=seed, config=config, **settings)
@@ -151,16 +165,15 @@ class EnvelopeDQN(Agent):
         if len(self.weights) == 0:
             self.transitions.reset(derive_seed(self.seed, 0))
             self.weights = self.draw_preferences(n)
-        metrics: dict[str, Any] = {}
         for _ in range(min(self.CHUNK, max_steps // n)):
             warming = self.steps < min(config.warmup_max, config.warmup * self.total_steps)
             self._collect(warming)
             if not warming and len(self.replay) >= config.n_steps:
                 self.learning = True
-                self.owed += config.replay_ratio * n / (config.sequences * config.n_steps)
-                while self.owed >= 1:
-                    metrics = self._update()
-                    self.owed -= 1
+                self.owed += config.replay_ratio * n / config.minibatch
+        updates = int(self.owed)
+        self.owed -= updates
+        metrics = self._learn(updates) if updates else {}
         return {**self.returns.report(), **metrics}
 
     @torch.no_grad()
@@ -182,37 +195,52 @@ class EnvelopeDQN(Agent):
         self.weights = renew(self.weights, change | done, self.draw_preferences)
         self.steps += len(action)
 
-    def _update(self) -> dict[str, Any]:
+    def _learn(self, updates: int) -> dict[str, Any]:
+        """Make targets for as many steps as the updates take, then learn from them in random order."""
         config, progress = self.config, self.steps / max(1, self.total_steps)
-        batch = self.replay.sample(config.sequences, config.n_steps, self.generator)
+        wanted = updates * config.minibatch
+        blocks = -(-wanted // (self.BLOCK * config.n_steps))
+        parts = [self._prepare(-(-wanted // (blocks * config.n_steps)), progress) for _ in range(blocks)]
+        steps = dqn.Steps(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        order = torch.randperm(len(steps.action), generator=self.generator, device=self.device)
+        for rows in order[:wanted].view(updates, -1):
+            self.learner, metrics = dqn.update(
+                self.network,
+                self.learner,
+                dqn.Steps(*(part[rows] for part in steps)),
+                lr=geometric(config.lr, config.lr_end, progress),
+                homotopy=config.homotopy_end * progress,
+                tau=config.tau,
+                average_tau=config.average_tau,
+                max_grad_norm=config.max_grad_norm,
+            )
+        return metrics
+
+    def _prepare(self, sequences: int, progress: float) -> dqn.Steps:
+        config = self.config
+        batch = self.replay.sample(sequences, config.n_steps, self.generator, recency=config.recency)
         batch = batch._replace(
             obs=self.normaliser(batch.obs),
             next_obs=self.normaliser(batch.next_obs),
             reward=batch.reward / torch.where(self.reward_scale > 0, self.reward_scale, 1.0),
         )
-        fresh = self.draw_preferences(config.sequences * (1 + config.envelope_weights))
-        fresh = fresh.view(1 + config.envelope_weights, config.sequences, -1)
-        relabel = (
-            torch.rand(config.sequences, 1, generator=self.generator, device=self.device) < config.relabel
-        )
-        self.learner, metrics = dqn.update(
+        fresh = self.draw_preferences(sequences * (1 + config.envelope_weights))
+        fresh = fresh.view(1 + config.envelope_weights, sequences, -1)
+        relabel = torch.rand(sequences, 1, generator=self.generator, device=self.device) < config.relabel
+        optimism = config.margin if progress >= config.optimism else 0.0
+        falling = (progress - config.caution_from) / max(1e-9, config.caution_until - config.caution_from)
+        return dqn.learning_steps(
             self.network,
             self.learner,
             batch,
             torch.where(relabel, fresh[0], batch.weights[0]),
             fresh[1:],
             gamma=self.gamma,
-            lr=geometric(config.lr, config.lr_end, progress),
-            homotopy=config.homotopy_end * progress,
-            tau=config.tau,
-            average_tau=config.average_tau,
             tolerance=config.tolerance,
-            caution=config.caution,
+            caution=config.caution * (1 - min(1.0, max(0.0, falling))),
             action_gap=config.action_gap,
-            optimistic=progress < config.optimism_until,
-            max_grad_norm=config.max_grad_norm,
+            optimism=optimism if progress < config.optimism_until else None,
         )
-        return metrics
 
     def _greedy(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
         q = self.network(theta, self.normaliser(obs), weights)

@@ -54,11 +54,14 @@ class MLP:
         sizes: widths of input, hidden layers and output.
         final_gain: gain of the last layer's orthogonal initialisation.
         activation: "relu" or "tanh".
+        normalise: scale every hidden layer to mean 0 and variance 1 before its activation (layer normalisation, Ba
+            et al. 2016, without gain and bias).
     """
 
     sizes: tuple[int, ...]
     final_gain: float = 1.0
     activation: str = "relu"
+    normalise: bool = False
 
     def __post_init__(self) -> None:
         if len(self.sizes) < 2 or min(self.sizes) < 1:
@@ -94,8 +97,14 @@ class MLP:
         for index in range(last + 1):
             x = F.linear(x, parameters[f"weight{index}"], parameters[f"bias{index}"])
             if index < last:
-                x = F.relu(x) if self.activation == "relu" else torch.tanh(x)
+                x = self.activate(x)
         return x
+
+    def activate(self, x: Tensor) -> Tensor:
+        """What a hidden layer does to the outputs (..., width) of its linear part."""
+        if self.normalise:
+            x = F.layer_norm(x, x.shape[-1:])
+        return F.relu(x) if self.activation == "relu" else torch.tanh(x)
 
 
 class Network:
@@ -137,14 +146,15 @@ class QNetwork(Network):
     """Vector action values Q(s, a, w), dueling (Wang et al. 2016): a shared value plus centred advantages.
 
     Tiny gaps between actions, such as one step's fuel beside a whole episode's ore, drown in the error of the
-    common value unless that is learned apart.
+    common value unless that is learned apart. Layers are normalised, which keeps temporal differences from
+    diverging (Gallici et al. 2024, "Simplifying Deep Temporal Difference Learning").
     """
 
     def __init__(self, obs_dim: int, actions: int, objectives: int, hidden: Sequence[int]) -> None:
         self.actions, self.objectives = actions, objectives
         width = hidden[-1]
         super().__init__(
-            trunk=MLP((obs_dim + objectives, *hidden)),
+            trunk=MLP((obs_dim + objectives, *hidden), normalise=True),
             value=MLP((width, objectives), final_gain=0.1),
             advantage=MLP((width, actions * objectives), final_gain=0.1),
         )
@@ -152,7 +162,7 @@ class QNetwork(Network):
     def __call__(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
         """Q (..., actions, m) for observations (..., obs_dim) and weights (..., m)."""
         part = self.apply(theta)
-        features = F.relu(part["trunk"](torch.cat((obs, weights), dim=-1)))
+        features = self.parts["trunk"].activate(part["trunk"](torch.cat((obs, weights), dim=-1)))
         value = part["value"](features).unsqueeze(-2)
         advantage = part["advantage"](features).unflatten(-1, (self.actions, self.objectives))
         return value + advantage - advantage.mean(dim=-2, keepdim=True)

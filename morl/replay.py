@@ -104,8 +104,18 @@ class Replay:
             row = (self.written - 1) % self.capacity
             self.store.truncated[row] = self.store.valid[row] & ~self.store.terminated[row]
 
-    def sample(self, batch: int, length: int, generator: torch.Generator) -> Sequences:
+    def sample(
+        self, batch: int, length: int, generator: torch.Generator, *, recency: float = 1.0
+    ) -> Sequences:
         """`batch` random sequences of `length` consecutive steps; episodes may end inside.
+
+        Args:
+            batch: B.
+            length: L.
+            generator: draws them.
+            recency: the age of a sequence, as a share of the oldest held, is a uniform number to this power: 1 for
+                all alike, more for the newest more often (in the manner of Wang and Ross 2019, "Boosting Soft
+                Actor-Critic: Emphasizing Recent Experience without Forgetting the Past").
 
         Raises:
             MorlError: fewer than `length` steps are held.
@@ -115,7 +125,9 @@ class Replay:
                 f"expected at least {length} steps in the replay, it holds {len(self)}; collect first"
             )
         oldest = self.written % self.capacity if self.written > self.capacity else 0
-        start = torch.randint(len(self) - length + 1, (batch,), generator=generator, device=self.device)
+        room = len(self) - length + 1
+        age = torch.rand(batch, generator=generator, device=self.device) ** recency
+        start = room - 1 - (age * room).to(torch.int64).clamp(max=room - 1)  # rounding can reach room itself
         env = torch.randint(self.num_envs, (batch,), generator=generator, device=self.device)
         offset = torch.arange(length, device=self.device).unsqueeze(1)
         row = (oldest + start + offset) % self.capacity

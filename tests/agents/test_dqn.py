@@ -87,30 +87,36 @@ def test_without_other_preferences_it_is_double_q_learning() -> None:
 
 
 def test_homotopy_goes_from_the_vector_error_to_the_weighted_error() -> None:
-    error = torch.randn(L, B, M, generator=generator(0))
-    w, mask = weights_of(0)[0], (torch.rand(L, B, generator=generator(1)) < 0.7).float()
-    vector = sum(error[t, b].square().sum() for t in range(L) for b in range(B) if mask[t, b]) / mask.sum()
-    scalar = sum((error[t, b] @ w[b]) ** 2 for t in range(L) for b in range(B) if mask[t, b]) / mask.sum()
+    error = torch.randn(B, M, generator=generator(0))
+    w, mask = weights_of(0)[0], (torch.rand(B, generator=generator(1)) < 0.7).float()
+    assert 0 < mask.sum() < B
+    vector = sum(error[b].square().sum() for b in range(B) if mask[b]) / mask.sum()
+    along = [error[b] @ w[b] / w[b].norm() for b in range(B)]
+    scalar = sum(along[b] ** 2 for b in range(B) if mask[b]) / mask.sum()
     for h in (0.0, 0.3, 1.0):
         torch.testing.assert_close(dqn.homotopy_loss(error, w, mask, h), (1 - h) * vector + h * scalar)
     torch.testing.assert_close(
         dqn.homotopy_loss(error, w, mask, torch.tensor(0.3)), dqn.homotopy_loss(error, w, mask, 0.3)
     )
-    assert dqn.homotopy_loss(error, w, torch.zeros(L, B), 0.5) == 0
+    assert dqn.homotopy_loss(error, w, torch.zeros(B), 0.5) == 0
 
 
+TARGETS: dict[str, Any] = {"gamma": GAMMA, "tolerance": TOLERANCE, "caution": 0.1, "optimism": None}
 HYPER: dict[str, Any] = {
-    "gamma": GAMMA,
     "lr": 0.01,
     "homotopy": 0.4,
     "tau": 0.1,
     "average_tau": 0.02,
-    "tolerance": TOLERANCE,
-    "caution": 0.1,
-    "action_gap": GAP,
-    "optimistic": False,
     "max_grad_norm": 0.5,
 }
+
+
+def learn(
+    learner: dqn.Learner, batch: Sequences, w: Tensor, others: Tensor, **change: Any
+) -> tuple[dqn.Learner, dict[str, Tensor]]:
+    """Targets, and one update with all of them."""
+    steps = dqn.learning_steps(NETWORK, learner, batch, w, others, action_gap=GAP, **TARGETS)
+    return dqn.update(NETWORK, learner, steps, **{**HYPER, **change})
 
 
 def learner_of(seed: int, updates: int = 0) -> dqn.Learner:
@@ -118,16 +124,17 @@ def learner_of(seed: int, updates: int = 0) -> dqn.Learner:
     theta = parameters(seed)
     learner = dqn.Learner(theta, parameters(seed + 1), parameters(seed + 2), adam_init(theta))
     for i in range(updates):
-        learner, _ = dqn.update(NETWORK, learner, batch_of(i), *weights_of(i), **HYPER)
+        learner, _ = learn(learner, batch_of(i), *weights_of(i))
     return learner
 
 
-@pytest.mark.parametrize("optimistic", [False, True])
+@pytest.mark.parametrize("optimism", [None, 0.0, 0.3])
 @pytest.mark.parametrize("length", [1, L])
-def test_an_update_is_a_step_of_adam_towards_fixed_targets(length: int, optimistic: bool) -> None:
+def test_an_update_is_a_step_of_adam_towards_fixed_targets(length: int, optimism: float | None) -> None:
     learner, batch, (w, others) = learner_of(0), batch_of(4, length), weights_of(4)
-    hyper = {**HYPER, "optimistic": optimistic}
-    result, metrics = dqn.update(NETWORK, learner, batch, w, others, **hyper)
+    options = {**TARGETS, "optimism": optimism}
+    steps = dqn.learning_steps(NETWORK, learner, batch, w, others, action_gap=GAP, **options)
+    result, metrics = dqn.update(NETWORK, learner, steps, **HYPER)
 
     theta = torch.nn.Parameter(learner.theta.clone())
     obs = dqn.states_of(batch)[0]
@@ -135,9 +142,7 @@ def test_an_update_is_a_step_of_adam_towards_fixed_targets(length: int, optimist
     with torch.no_grad():
         q = NETWORK(theta, obs, repeated)
         boot = dqn.envelope_bootstrap(NETWORK, theta, learner.target, q, obs, w, others, batch.action, GAP)
-        goal = dqn.trace_targets(
-            batch, boot, w, gamma=GAMMA, tolerance=TOLERANCE, caution=0.1, optimistic=optimistic
-        )
+        goal = dqn.trace_targets(batch, boot, w, **options)
         goal = goal - GAP * boot.regret
     error = torch.stack(
         [
@@ -147,7 +152,8 @@ def test_an_update_is_a_step_of_adam_towards_fixed_targets(length: int, optimist
             for t in range(length)
         ]
     )
-    loss = (0.6 * error.square().sum(-1) + 0.4 * (error * w).sum(-1).square()).mean()
+    along = (error * w).sum(-1) / w.norm(dim=-1)
+    loss = (0.6 * error.square().sum(-1) + 0.4 * along.square()).mean()
     loss.backward()
     torch.nn.utils.clip_grad_norm_([theta], HYPER["max_grad_norm"])
     torch.optim.Adam([theta], lr=HYPER["lr"]).step()
@@ -167,9 +173,9 @@ def tensors(value: Any) -> list[Tensor]:
 def test_an_update_changes_none_of_its_inputs() -> None:
     inputs = learner_of(0, updates=2), batch_of(4), *weights_of(4)
     copies = [tensor.clone() for tensor in tensors(inputs)]
-    first, _ = dqn.update(NETWORK, *inputs, **HYPER)
+    first, _ = learn(*inputs)
     assert all(torch.equal(*pair) for pair in zip(tensors(inputs), copies, strict=True))
-    second, _ = dqn.update(NETWORK, *inputs, **HYPER)
+    second, _ = learn(*inputs)
     assert all(torch.equal(*pair) for pair in zip(tensors(first), tensors(second), strict=True))
     assert not any(tensor.requires_grad for tensor in tensors(first))
 
@@ -181,10 +187,10 @@ def test_steps_that_only_reset_teach_nothing() -> None:
         reward=torch.where(batch.valid.unsqueeze(-1), batch.reward, 1e6),
         action=torch.where(batch.valid, batch.action, (batch.action + 1) % ACTIONS),
     )
-    results = [dqn.update(NETWORK, learner_of(0), b, w, others, **HYPER)[0] for b in (batch, poisoned)]
+    results = [learn(learner_of(0), b, w, others)[0] for b in (batch, poisoned)]
     assert torch.equal(results[0].theta, results[1].theta)
     empty = batch._replace(valid=torch.zeros_like(batch.valid))
-    learner, metrics = dqn.update(NETWORK, learner_of(0), empty, w, others, **HYPER)
+    learner, metrics = learn(learner_of(0), empty, w, others)
     assert torch.equal(learner.theta, learner_of(0).theta) and metrics["loss"] == 0
 
 
@@ -202,14 +208,13 @@ def test_a_stacked_population_equals_its_members() -> None:
         return type(values[0])(*(stack(*parts) for parts in zip(*values, strict=True)))
 
     def update(learner: dqn.Learner, batch: Sequences, w: Tensor, others: Tensor, lr: Tensor) -> Any:
-        hyper = {**HYPER, "lr": lr, "differentiate": functional}
-        return dqn.update(NETWORK, learner, batch, w, others, **hyper)
+        return learn(learner, batch, w, others, lr=lr, differentiate=functional)
 
     stacked = [stack(*parts) for parts in zip(*members, strict=True)]
     assert stacked[0].adam.step.tolist() == [1, 5]
     together, metrics = torch.vmap(update)(*stacked, rates)
     for k, member in enumerate(members):
-        alone, alone_metrics = dqn.update(NETWORK, *member, **{**HYPER, "lr": float(rates[k])})
+        alone, alone_metrics = learn(*member, lr=float(rates[k]))
         for ours, theirs in zip(tensors(together), tensors(alone), strict=True):
             torch.testing.assert_close(ours[k], theirs, rtol=1e-4, atol=1e-6)
         for name, value in alone_metrics.items():

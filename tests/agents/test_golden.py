@@ -29,11 +29,12 @@ BEST = {
 DQN = {
     "hidden": (32, 32),
     "n_steps": 4,
-    "sequences": 16,
+    "minibatch": 64,
     "replay": 8000,
     "replay_ratio": 6.0,
     "warmup": 0.1,
     "lr": 3e-3,
+    "lr_end": 3e-4,
     "tau": 0.02,
     "average_tau": 0.02,
 }
@@ -64,7 +65,7 @@ class Golden:
 
 
 GOLDEN = {
-    "envelope-dqn": [Golden(Bandit, 8_000, 0.01, DQN), Golden(Corridor, 16_000, 0.03, DQN)],
+    "envelope-dqn": [Golden(Bandit, 8_000, 0.01, DQN), Golden(Corridor, 32_000, 0.03, DQN)],
     "conditioned-ppo": [
         Golden(Bandit, 30_000, 0.01, PPO),
         Golden(Corridor, 40_000, 0.04, PPO),

@@ -20,10 +20,11 @@ FRONT = np.unique(coverage_set(ARMS), axis=0)
 DQN: dict[str, Any] = {
     "hidden": (32,),
     "n_steps": 4,
-    "sequences": 16,
+    "minibatch": 64,
     "replay": 8000,
     "replay_ratio": 6.0,
     "lr": 3e-3,
+    "lr_end": 3e-4,
     "tau": 0.02,
     "average_tau": 0.02,
 }
@@ -46,7 +47,7 @@ def returns(agent: Agent, env: Any = Bandit) -> np.ndarray:
 @pytest.mark.parametrize(
     "change",
     [
-        {"n_steps": 1, "sequences": 64},
+        {"n_steps": 1, "recency": 1.0},
         {"envelope_weights": 0, "relabel": 1.0},
         {"envelope_weights": 4, "optimism_until": 1.0},
         {"homotopy_end": 1.0, "tolerance": 0.0, "max_repeat": 5},
@@ -94,7 +95,7 @@ def test_one_preference_is_single_objective_learning(
     agent = kind(Corridor(32, max_episode_steps=None), seed=0, gamma=0.95, **settings)
     wanted = torch.eye(2)[corner]
     agent.preferences = lambda n, generator, device: wanted.expand(n, -1)
-    agent.learn(12_000 if kind is EnvelopeDQN else 40_000, progress=False)
+    agent.learn(24_000 if kind is EnvelopeDQN else 40_000, progress=False)
     # Worth walking on from p while 0.95 (p + 1) > p, so everywhere but at the end. Who stops at once learns
     # nothing of the places farther on.
     reached = torch.arange(8.0 if corner == 0 else 1.0).unsqueeze(1)

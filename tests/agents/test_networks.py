@@ -87,7 +87,8 @@ def test_action_values_are_a_value_and_centred_advantages() -> None:
     q = network(theta, obs, weights)
     assert q.shape == (7, B, ACTIONS, M)
     part = network.apply(theta)
-    features = part["trunk"](torch.cat((obs, weights), dim=-1)).relu()
+    hidden = part["trunk"](torch.cat((obs, weights), dim=-1))
+    features = torch.nn.functional.layer_norm(hidden, (8,)).relu()
     torch.testing.assert_close(q.mean(dim=-2), part["value"](features))
     # Adding the same to all advantages of an objective changes nothing.
     shifted = theta.clone()

@@ -40,7 +40,7 @@ class Known(NamedTuple):
 class Options(NamedTuple):
     """The choices of `trace_targets`."""
 
-    optimistic: bool = False
+    optimism: float | None = None
     caution: float = 0.0
 
     def targets(self, batch: Sequences, known: Known, w: Tensor) -> Tensor:
@@ -57,10 +57,12 @@ def reference(batch: Sequences, known: Known, w: Tensor, t: int, b: int, options
     if batch.truncated[t, b] or t == len(batch.reward) - 1:
         return reward + GAMMA * following
     rest = (1 - c) * reference(batch, known, w, t + 1, b, options) + c * known.random[state]
-    if options.optimistic:
-        follows = rest @ w[b] > following @ w[b]
+    greedy = known.advantage[state, batch.action[t + 1, b]] >= -TOLERANCE
+    if options.optimism is None:
+        follows = greedy
     else:
-        follows = known.advantage[state, batch.action[t + 1, b]] >= -TOLERANCE
+        better = rest @ w[b] > following @ w[b] + options.optimism
+        follows = better | greedy if options.optimism > 0 else better
     return reward + GAMMA * (rest if follows else following)
 
 
@@ -68,7 +70,7 @@ def reference(batch: Sequences, known: Known, w: Tensor, t: int, b: int, options
     seed=st.integers(0, 9999),
     length=st.integers(1, 9),
     flags=st.builds(Flags, st.floats(0, 0.4), st.floats(0, 0.4), st.booleans()),
-    options=st.builds(Options, st.booleans(), st.sampled_from([0.0, 0.1, 1.0])),
+    options=st.builds(Options, st.sampled_from([None, 0.0, 0.3]), st.sampled_from([0.0, 0.1, 1.0])),
 )
 def test_targets_equal_their_definition(seed: int, length: int, flags: Flags, options: Options) -> None:
     batch, known, w = history(seed, length, 4, flags), Known.of(seed), preferences(seed, 4)
@@ -89,8 +91,8 @@ def test_targets_equal_their_definition(seed: int, length: int, flags: Flags, op
 def test_one_step_targets_are_the_papers() -> None:
     batch = history(3, 1, 200, Flags(0.3, 0.3))
     known, w = Known.of(3), preferences(3, 200)
-    for optimistic in (False, True):
-        target = Options(optimistic).targets(batch, known, w)
+    for optimism in (None, 0.0, 0.3):
+        target = Options(optimism).targets(batch, known, w)
         following = known.value[batch.next_obs.squeeze(-1).long()]
         goes_on = (~batch.terminated).unsqueeze(-1)
         torch.testing.assert_close(target, batch.reward + GAMMA * goes_on * following)
@@ -105,11 +107,12 @@ def test_the_better_continuation_counts_as_the_preference_weighs_it() -> None:
     value = torch.tensor([[0.0, 2.0]], dtype=torch.float64).expand(4, 2, 2)
     boot = dqn.Bootstrap(value, value, value[:2], torch.full((4, 2, ACTIONS), -9.0))
     w = torch.tensor([[0.9, 0.1], [0.1, 0.9]], dtype=torch.float64)
-    hopeful, cautious = (
-        dqn.trace_targets(batch, boot, w, gamma=1.0, tolerance=0.0, caution=0.0, optimistic=optimistic)[0]
-        for optimistic in (True, False)
+    hopeful, demanding, cautious = (
+        dqn.trace_targets(batch, boot, w, gamma=1.0, tolerance=0.0, caution=0.0, optimism=optimism)[0]
+        for optimism in (0.0, 2.6, None)
     )
-    assert hopeful.tolist() == [[3, 0], [0, 2]] and cautious.tolist() == [[0, 2], [0, 2]]
+    assert hopeful.tolist() == [[3, 0], [0, 2]]
+    assert demanding.tolist() == cautious.tolist() == [[0, 2], [0, 2]], "2.7 is not 2.6 more than 0.2"
 
 
 def test_states_are_the_observed_the_last_and_the_one_after_a_cut() -> None:

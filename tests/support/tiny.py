@@ -18,7 +18,7 @@ from morl.envs.base import BatchedEnv, Step
 ARMS = np.array([[1.0, 0.0], [0.7, 0.7], [0.0, 1.0], [0.4, 0.4]])
 """Rewards of the bandit; the last arm is dominated."""
 
-DQN = {"hidden": (16,), "n_steps": 4, "sequences": 8, "replay": 2000, "replay_ratio": 6.0}
+DQN = {"hidden": (16,), "n_steps": 4, "minibatch": 32, "replay": 2000, "replay_ratio": 6.0}
 PPO = {"hidden": (16,), "rollout_length": 8, "minibatch": 16, "epochs": 2}
 SMALL: dict[str, dict[str, Any]] = {
     "envelope-dqn": DQN,
