@@ -214,8 +214,8 @@ def learning_steps(
         batch, boot, weights, gamma=gamma, tolerance=tolerance, caution=caution, optimism=optimism
     )
     length = len(batch.action)
-    steps = (batch.obs, batch.action, repeated[:length], goal - action_gap * boot.regret, usable)
-    return Steps(*(part.flatten(0, 1) for part in steps[:-1]), mask=usable.flatten().to(goal.dtype))
+    parts = (batch.obs, batch.action, repeated[:length], goal - action_gap * boot.regret, usable.to(goal.dtype))
+    return Steps(*(part.flatten(0, 1) for part in parts))
 
 
 def homotopy_loss(error: Tensor, weights: Tensor, mask: Tensor, homotopy: float | Tensor) -> Tensor:

@@ -121,6 +121,7 @@ class BatchedEnv(VectorEnv):
         self.dtype = dtype
         self.max_episode_steps = max_episode_steps
         self.groups = groups
+        self.compile = compile
         self.single_observation_space = observation_space
         self.single_action_space = action_space
         self.takes_integers = isinstance(action_space, Discrete)

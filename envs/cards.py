@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from morl.envs import control_cards, grid_cards
 from morl.registry import EnvCard, Objective, Protocol, register_card
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def minecart_card(env_id: str, front: Callable[[float], Front], description: str
 
 def register() -> None:
     """Register all cards of this module; called through the entry point group `morl.cards`."""
+    control_cards.register()
+    grid_cards.register()
     register_card(sea_card("deep-sea-treasure-v0", "convex", "10 treasures; weighted sums can reach all"))
     register_card(
         sea_card(
@@ -122,5 +125,6 @@ def register() -> None:
     for env_id, description in (
         ("minecart-v0", "dig two ores at five mines and bring them home; random amounts"),
         ("minecart-deterministic-v0", "dig two ores at five mines and bring them home; fixed amounts"),
+        ("minecart-rgb-v0", "minecart-v0, observed as pictures of 480 x 480 pixels"),
     ):
         register_card(minecart_card(env_id, partial(minecart_front, env_id), description))

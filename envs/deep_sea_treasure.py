@@ -16,6 +16,7 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from morl.envs.base import BatchedEnv, Step
+from morl.envs.grids import next_cells
 from morl.envs.sea_maps import ROCK, find_map
 from morl.envs.single import SingleEnv
 
@@ -70,7 +71,7 @@ class DeepSeaTreasure(BatchedEnv):
         position = np.indices(grid.shape).reshape(2, -1).T
         self.start = int(np.ravel_multi_index(chart.start, grid.shape))
         # Everything is a table: one lookup each for the next cell, the reward, the end and the observation.
-        self.next_cell = self.constant(_next_cells(grid))
+        self.next_cell = self.constant(next_cells(grid != ROCK, MOVES))
         self.rewards = self.constant(np.stack((grid.clip(min=0.0).ravel(), np.full(grid.size, -1.0)), axis=1))
         self.is_treasure = self.constant(grid.ravel() > 0)
         # The original rounds this product to float32, too.
@@ -92,19 +93,6 @@ class DeepSeaTreasure(BatchedEnv):
         """Move, then collect what lies there."""
         cell = self.next_cell.index_select(0, state.cell * len(MOVES) + action)
         return Step(State(cell), self.rewards.index_select(0, cell), self.is_treasure.index_select(0, cell))
-
-
-def _next_cells(grid: np.ndarray) -> np.ndarray:
-    """The cell that each (cell, action) leads to, flattened: (cells * actions,) int64."""
-    rows, columns = np.indices(grid.shape)
-    following = []
-    for down, right in MOVES:
-        row = (rows + down).clip(0, grid.shape[0] - 1)
-        column = (columns + right).clip(0, grid.shape[1] - 1)
-        free = grid[row, column] != ROCK
-        target = np.where(free, row, rows), np.where(free, column, columns)
-        following.append(np.ravel_multi_index(target, grid.shape))
-    return np.stack(following, axis=-1).reshape(-1)
 
 
 def make_single(**options: Any) -> SingleEnv:

@@ -3,14 +3,12 @@
 Abels et al. 2019, "Dynamic Weights in Multi-Objective Deep Reinforcement Learning" (arXiv 1809.07803), with
 the dynamics of MO-Gymnasium's `minecart-v0`, equal to them step by step. Two defects of that implementation
 are not followed: ore is drawn from the environment's own streams instead of SciPy's global random state, so
-`reset(seed=...)` makes an episode reproducible; and mines that a configuration leaves out are placed from
-`layout_seed`, not from NumPy's global state.
+`reset(seed=...)` makes an episode reproducible; and mines that a configuration leaves out are placed, and the
+mines' pictures turned, from `layout_seed`, not from NumPy's global state.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +19,11 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from morl.envs.base import BatchedEnv, Step
+from morl.envs.minecart_config import BASE_RADIUS, config_path, read_config, read_look
+from morl.envs.minecart_raster import SIZE, Raster
 from morl.envs.single import SingleEnv
 from morl.errors import EnvError
 from morl.streams import Streams
-
-SHIPPED = ("mine_config.json", "mine_config_det.json")
-"""Configurations that MO-Gymnasium ships, stochastic and deterministic."""
 
 MINE, LEFT, RIGHT, ACCELERATE, BRAKE, NOTHING = range(6)
 
@@ -43,10 +40,7 @@ MAX_SPEED = 1.0
 ACCELERATION = 0.0075
 DECELERATION = 1.0
 MINE_RADIUS = 0.14
-BASE_RADIUS = 0.15
 FUEL_IDLE, FUEL_ACCELERATE, FUEL_MINE = -0.005, -0.025, -0.05
-MINE_CLEARANCE = BASE_RADIUS + 0.16
-"""Randomly placed mines keep this distance from the base."""
 
 
 class State(NamedTuple):
@@ -63,23 +57,14 @@ class State(NamedTuple):
     """(n,) bool: the cart has left the base, so coming back ends the episode."""
 
 
-def config_path(name: str | Path) -> Path:
-    """The path of a configuration file; a name in `SHIPPED` means the file that MO-Gymnasium ships."""
-    if name not in SHIPPED:
-        return Path(name)
-    spec = importlib.util.find_spec("mo_gymnasium")
-    if spec is None or spec.origin is None:
-        raise EnvError("expected mo-gymnasium to be installed, found none; run: pip install mo-gymnasium")
-    return Path(spec.origin).parent / "envs" / "minecart" / name
-
-
 def make_single(**options: Any) -> SingleEnv:
     """One cart as a `gymnasium.Env`; takes the arguments of `Minecart`."""
     return SingleEnv(Minecart, **options)
 
 
 class Minecart(BatchedEnv):
-    """`num_envs` minecarts. Observation: position (2), speed, sin and cos of the heading, content / capacity.
+    """`num_envs` minecarts. Observation: position (2), speed, sin and cos of the heading, content / capacity;
+    or a picture, (480, 480, 3) uint8.
 
     Actions: mine, left, right, accelerate, brake, nothing; each is held for `frame_skip` frames.
     Objectives: one per ore (amount brought home, paid when the cart returns) and fuel (negative).
@@ -91,6 +76,8 @@ class Minecart(BatchedEnv):
         frame_skip: frames per step.
         incremental_frame_skip: True applies the action anew in every frame; False applies it once, scaled.
         layout_seed: places mines and ore distributions that the configuration does not give.
+        image_observation: observe pictures, 0.7 MB each; better without `compile`, which makes them slower.
+            They are exact in float64; in float32 a cart may now and then be drawn a pixel off.
     """
 
     def __init__(
@@ -101,17 +88,21 @@ class Minecart(BatchedEnv):
         frame_skip: int = 4,
         incremental_frame_skip: bool = True,
         layout_seed: int = 0,
+        image_observation: bool = False,
         max_episode_steps: int | None = 1000,
         **options: Any,
     ) -> None:
         if frame_skip < 1:
             raise EnvError(f"expected frame_skip >= 1, got {frame_skip}")
-        positions, means, deviations, self.capacity = read_config(config_path(config), layout_seed)
+        path = config_path(config)
+        positions, means, deviations, self.capacity = read_config(path, layout_seed)
         ores = means.shape[1]
         low = np.full(5 + ores, -1.0, dtype=np.float32)
         super().__init__(
             num_envs,
-            observation_space=Box(low, np.ones_like(low)),
+            observation_space=Box(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
+            if image_observation
+            else Box(low, np.ones_like(low)),
             action_space=Discrete(6),
             # The original declares a floor of -1 for fuel; one step's fuel is what it really can pay.
             reward_space=Box(
@@ -142,6 +133,12 @@ class Minecart(BatchedEnv):
         radians = [unit * HEADING_UNIT * math.pi / 180 for unit in units]
         self.sine = self.constant([math.sin(angle) for angle in radians])
         self.cosine = self.constant([math.cos(angle) for angle in radians])
+        self.raster: Raster | None = None
+        if image_observation:
+            colors, turns = read_look(path, layout_seed)
+            self.raster = Raster(
+                self.constant, mines=positions, turns=turns, colors=colors, capacity=self.capacity
+            )
 
     def draw_step_noise(self, n: int, streams: Streams) -> Tensor | None:
         """Standard normal numbers (n, frame_skip, ores), one for each dig; None when ore is deterministic."""
@@ -160,7 +157,9 @@ class Minecart(BatchedEnv):
         )
 
     def observe(self, state: State) -> Tensor:
-        """Pose and load (n, 5 + ores), float32."""
+        """Pose and load (n, 5 + ores), float32; or pictures (n, 480, 480, 3), uint8."""
+        if self.raster is not None:
+            return self.raster.draw(state.x, state.y, state.heading, state.content)
         index = torch.remainder(state.heading, TABLE)
         pose = torch.stack((state.x, state.y, state.speed, self.sine[index], self.cosine[index]), dim=1)
         return torch.cat((pose, state.content / self.capacity), dim=1).to(torch.float32)
@@ -243,45 +242,3 @@ class Minecart(BatchedEnv):
             speed = torch.where(going, new_speed, speed)
             x, y = torch.where(going, new_x, x), torch.where(going, new_y, y)
         return cart._replace(x=x, y=y, speed=speed, heading=heading)
-
-
-def read_config(path: Path, layout_seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Mine positions (k, 2), ore means and deviations (k, ores), capacity, from a configuration file.
-
-    Raises:
-        EnvError: there is no such file, or it is not a minecart configuration.
-    """
-    try:
-        positions, normals, capacity = _parse_config(json.loads(path.read_text()), layout_seed)
-    except OSError as error:
-        raise EnvError(
-            f"expected a minecart configuration file, found none at {path}: {error.strerror}"
-        ) from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise EnvError(
-            f"expected ore_cnt, mine_cnt, capacity and mines, as numbers, in {path}, got: {error!r}; "
-            "MO-Gymnasium's mine_config.json shows the format"
-        ) from None
-    if not (len(positions) and normals.shape[1] and capacity > 0 and (normals[..., 1] >= 0).all()):
-        raise EnvError(
-            f"expected a mine, an ore, a positive capacity and no negative deviations in {path}, "
-            f"got {len(positions)} mines, {normals.shape[1]} ores, capacity {capacity}"
-        )
-    return positions, normals[..., 0], normals[..., 1], capacity
-
-
-def _parse_config(data: dict[str, Any], layout_seed: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mine positions (k, 2), means and deviations (k, ores, 2), capacity."""
-    ores, count, capacity = int(data["ore_cnt"]), int(data["mine_cnt"]), float(data["capacity"])
-    rng = np.random.default_rng(layout_seed)
-    positions = np.empty((count, 2))
-    for k in range(count):
-        positions[k] = rng.random(2)
-        while np.linalg.norm(positions[k]) < MINE_CLEARANCE:
-            positions[k] = rng.random(2)
-    normals = rng.random((count, ores, 2))
-    for k, mine in enumerate(data.get("mines", [])[:count]):
-        positions[k] = mine["x"], mine["y"]
-        if "distributions" in mine:
-            normals[k] = np.asarray(mine["distributions"], dtype=np.float64).reshape(ores, 2)
-    return positions, normals, capacity

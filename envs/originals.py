@@ -59,6 +59,8 @@ def make_original(env_id: str, **arguments: Any) -> gymnasium.Env:
     with warnings.catch_warnings():
         # Spaces declared in float64 are the original's business.
         warnings.filterwarnings("ignore", message=".*precision lowered by casting.*")
+        # An older version is asked for by name, to compare with what was published for it.
+        warnings.filterwarnings("ignore", message=".*is out of date.*", category=DeprecationWarning)
         try:
             # The checker expects scalar rewards.
             return make(env_id, disable_env_checker=True, **translate(arguments))
@@ -67,9 +69,12 @@ def make_original(env_id: str, **arguments: Any) -> gymnasium.Env:
                 raise
             raise EnvError(f"expected arguments that {env_id} takes, got {arguments}: {error}") from error
         except (gymnasium.error.Error, ImportError) as error:
-            raise EnvError(
-                f"expected what {env_id} needs to be installed, got {type(error).__name__}: {error}"
-            ) from error
+            card = registry.get_card(env_id)
+            found = f"got {type(error).__name__}: {error}"
+            missing = isinstance(error, (gymnasium.error.DependencyNotInstalled, ImportError))
+            if missing and card is not None and card.extra:
+                found = f"{card.extra} is missing; pip install 'morl[{card.extra}]'"
+            raise EnvError(f"expected what {env_id} needs to be installed, {found}") from error
 
 
 class SeededMinecart(gymnasium.Wrapper):
@@ -77,9 +82,14 @@ class SeededMinecart(gymnasium.Wrapper):
 
     The original draws from SciPy's global one, so `reset(seed=...)` does not make an episode reproducible.
     Copied, because building one takes 15 ms (SciPy's distributions) and an evaluation wants hundreds.
+
+    Its pictures are the batched environment's: mines turned as there, not by NumPy's global random state, and
+    at the start of an episode the cart where it starts, not where the last episode left it.
     """
 
     def __init__(self, unused: gymnasium.Env) -> None:
+        from morl.envs.minecart_config import read_look
+
         super().__init__(_copy_wrapped(unused))
         inner: Any = self.unwrapped
         inner.cart = copy.deepcopy(inner.cart)
@@ -87,6 +97,27 @@ class SeededMinecart(gymnasium.Wrapper):
         for mine in inner.mines:
             normals = [distribution.args for distribution in mine.distributions]
             mine.mine = partial(self._dig, normals)
+        inner.initialize_mines = self._place_pictures
+        colors, self._turns = read_look(Path(inner.config), layout_seed=0)
+        inner.ore_colors = colors.tolist()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
+        """Start an episode."""
+        obs, info = super().reset(seed=seed, options=options)
+        inner: Any = self.unwrapped
+        if inner.image_observation:
+            inner.render_pygame()
+            obs = inner.get_state()
+        return obs, info
+
+    def _place_pictures(self) -> None:
+        from morl.envs.minecart_raster import mine_pictures
+
+        inner: Any = self.unwrapped
+        type(inner).initialize_mines(inner)
+        pictures = mine_pictures([mine.pos for mine in inner.mines], self._turns)
+        for sprite, (image, rect) in zip(inner.mine_sprites, pictures, strict=True):
+            sprite.image, sprite.rect = image, rect
 
     def _dig(self, normals: list[tuple[float, float]]) -> list[float]:
         generator = self.unwrapped.np_random
@@ -113,8 +144,22 @@ def _make_minecart(env_id: str, **arguments: Any) -> gymnasium.Env:
     return SeededMinecart(_unused_minecart(env_id, tuple(arguments.items()), config))
 
 
+def _make_fishwood(env_id: str, max_episode_steps: int | None = 200, **arguments: Any) -> gymnasium.Env:
+    """Its own time limit would set `terminated`, too: Gymnasium's takes its place."""
+    env = gymnasium.make(env_id, max_episode_steps=max_episode_steps, **arguments)
+    inner: Any = env.unwrapped
+    inner.MAX_TS = None
+    return env
+
+
+def _make_grid(env_id: str, **arguments: Any) -> gymnasium.Env:
+    from morl.envs.grid_originals import MAKERS
+
+    return MAKERS[env_id.rpartition("-v")[0]](env_id, **arguments)
+
+
 def _minecart_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    from morl.envs.minecart import config_path
+    from morl.envs.minecart_config import config_path
 
     _refuse(arguments, ["layout_seed"])
     translated = dict(arguments)
@@ -125,6 +170,17 @@ def _minecart_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         if not path.is_file():
             raise EnvError(f"expected a minecart configuration file, found none at {path}")
         translated["config"] = str(path)
+    return translated
+
+
+def _water_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    from morl.envs.water_reservoir import level_of
+
+    translated = dict(arguments)
+    if translated.get("initial_state") is not None:
+        translated["initial_state"] = np.array([level_of(translated["initial_state"])], dtype=np.float32)
     return translated
 
 
@@ -148,6 +204,12 @@ def _refuse(arguments: dict[str, Any], names: Iterable[str]) -> None:
 _SPECIAL: dict[str, tuple[Callable[..., gymnasium.Env], Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "minecart": (_make_minecart, _minecart_arguments),
     "minecart-deterministic": (_make_minecart, _minecart_arguments),
+    "minecart-rgb": (_make_minecart, _minecart_arguments),
+    "fishwood": (_make_fishwood, dict),
+    "water-reservoir": (gymnasium.make, _water_arguments),
+    "breakable-bottles": (_make_grid, dict),
+    "four-room": (_make_grid, dict),
+    "fruit-tree": (_make_grid, dict),
     "deep-sea-treasure": (gymnasium.make, _sea_arguments),
     "deep-sea-treasure-concave": (gymnasium.make, _sea_arguments),
     "deep-sea-treasure-mirrored": (gymnasium.make, _sea_arguments),

@@ -18,9 +18,24 @@ def register_envs() -> None:
         _register(f"deep-sea-treasure{name}-v0", "deep_sea_treasure:DeepSeaTreasure", 100, sea_map=sea_map)
     _register("minecart-v0", "minecart:Minecart", 1000)
     _register("minecart-deterministic-v0", "minecart:Minecart", 1000, config="mine_config_det.json")
+    _register("minecart-rgb-v0", "minecart:Minecart", 1000, image_observation=True)
+    _register("resource-gathering-v0", "resource_gathering:ResourceGathering", 100)
+    _register("breakable-bottles-v0", "breakable_bottles:BreakableBottles", 100)
+    _register("fruit-tree-v0", "fruit_tree:FruitTree", None)  # as long as it is deep
+    _register("four-room-v0", "four_room:FourRoom", 200)
+    _register("fishwood-v0", "fishwood:FishWood", 200)
+    _register("water-reservoir-v0", "water_reservoir:WaterReservoir", None)  # it has its own time_limit
+    for name, options in (
+        ("", {}),
+        ("-3d", {"add_speed_objective": True, "merge_move_penalty": True}),
+        ("-timemove", {"merge_move_penalty": True}),
+        ("-timespeed", {"remove_move_penalty": True, "add_speed_objective": True}),
+    ):
+        _register(f"mo-mountaincar{name}-v0", "mountain_car:MountainCar", 200, **options)
+    _register("mo-mountaincarcontinuous-v0", "mountain_car_continuous:MountainCarContinuous", 999)
 
 
-def _register(name: str, path: str, max_episode_steps: int, **kwargs: Any) -> None:
+def _register(name: str, path: str, max_episode_steps: int | None, **kwargs: Any) -> None:
     """One id, with the single-environment view and the batched class in module `path` of this package."""
     if NAMESPACE + name not in registry:
         module, _, _ = path.partition(":")

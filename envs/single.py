@@ -36,14 +36,17 @@ class SingleEnv(gymnasium.Env):
         self.action_space = self.batch.single_action_space
         self.reward_space = self.batch.reward_space
         self._running = False
+        self._following: torch.Tensor | None = None  # the first observation of an episode begun by the batch
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Start an episode; a given `seed` restarts the random stream, None continues it."""
         super().reset(seed=seed)
-        obs, info = self.batch.reset(seed=seed, options=options)
-        self._running = True
+        obs, info = self._following, dict[str, Any]()
+        if obs is None or seed is not None:
+            obs, info = self.batch.reset(seed=seed, options=options)
+        self._running, self._following = True, None
         return obs[0].cpu().numpy(), info
 
     def step(self, action: Any) -> tuple[NDArray[Any], NDArray[Any], bool, bool, dict[str, Any]]:
@@ -59,7 +62,10 @@ class SingleEnv(gymnasium.Env):
             raise EnvError("expected reset() before step(), also after an episode's end")
         if not self.action_space.contains(action):
             raise EnvError(f"expected an action in {self.action_space}, got {action!r}")
-        _, reward, terminated, truncated, info = self.batch.step(torch.as_tensor(np.asarray(action)[None]))
+        following, reward, terminated, truncated, info = self.batch.step(
+            torch.as_tensor(np.asarray(action)[None])
+        )
         self._running = not bool(terminated[0] | truncated[0])
+        self._following = None if self._running else following
         obs = info["final_obs"][0].cpu().numpy()
         return obs, reward[0].cpu().numpy(), bool(terminated[0]), bool(truncated[0]), {}

@@ -89,6 +89,12 @@ class EnvCard:
     original: str | None = None
     """The id of the environment itself in Gymnasium's registry, once `mo_gymnasium` is imported."""
     description: str = ""
+    observation: str = ""
+    """What an observation holds, in words, such as "17 floats: 8 positions, 9 velocities"."""
+    action: str = ""
+    """What an action is, in words, such as "6 torques in [-1, 1]"."""
+    extra: str | None = None
+    """The extra of `morl` that installs what the environment needs, such as "mujoco"; None for nothing more."""
 
     def __post_init__(self) -> None:
         names = [protocol.name for protocol in self.protocols]

@@ -1,0 +1,118 @@
+"""Resource gathering, batched: bring gold and a diamond home, past enemies who may kill.
+
+Barrett and Narayanan 2008, "Learning all optimal policies with multiple criteria", with the dynamics of
+MO-Gymnasium's `resource-gathering-v0`, equal to them step by step. Death ends the episode, and nothing is
+brought home.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+from torch import Tensor
+
+from morl.envs.base import BatchedEnv, Step
+from morl.envs.grids import next_cells
+from morl.envs.planning import pareto_plans, remembered, tabulate
+from morl.envs.single import SingleEnv
+from morl.streams import Streams
+
+MAP = ("..GE.", "..E.D", ".....", ".....", "..H..")
+"""Gold, enemies, a diamond, and home, where everybody starts."""
+
+MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+"""Up, down, left, right as (row, column)."""
+
+DANGER = 0.1
+"""The chance that an enemy kills, in every step that ends where it is."""
+
+LIMIT = 100
+"""Steps, after which an episode is cut off."""
+
+
+class State(NamedTuple):
+    """Where n gatherers are, and what they carry."""
+
+    cell: Tensor
+    """(n,) int64, row * 5 + column."""
+    gold: Tensor
+    """(n,) bool."""
+    diamond: Tensor
+    """(n,) bool."""
+
+
+class ResourceGathering(BatchedEnv):
+    """`num_envs` gatherers. Observation: (row, column, carries gold, carries the diamond), int32.
+
+    Actions: up, down, left, right; a move out of the map leaves the gatherer where it is, to meet again what is
+    there: an enemy, or home, which ends the episode. Objectives: death (-1 when killed), gold and diamond
+    (1 each, paid at home).
+
+    Args:
+        num_envs: how many gatherers.
+    """
+
+    def __init__(self, num_envs: int, *, max_episode_steps: int | None = LIMIT, **options: Any) -> None:
+        super().__init__(
+            num_envs,
+            observation_space=Box(0, len(MAP), (4,), dtype=np.int32),
+            action_space=Discrete(len(MOVES)),
+            reward_space=Box(
+                np.array([-1.0, 0.0, 0.0], dtype=np.float32), np.array([0.0, 1.0, 1.0], dtype=np.float32)
+            ),
+            max_episode_steps=max_episode_steps,
+            **options,
+        )
+        grid = np.array([list(row) for row in MAP])
+        cells = grid.ravel()
+        self.start = int(np.flatnonzero(cells == "H")[0])
+        self.next_cell = self.constant(next_cells(grid != "X", MOVES))
+        self.position = self.constant(np.indices(grid.shape).reshape(2, -1).T, dtype=torch.int32)
+        self.holds = self.constant(np.stack([cells == mark for mark in "GDEH"], axis=1))
+        self.danger = self.constant(DANGER)
+
+    def draw_step_noise(self, n: int, streams: Streams) -> Tensor:
+        """Uniform numbers (n,): below the danger, an enemy kills."""
+        return streams.uniform().to(self.dtype)
+
+    def initial_state(self, n: int, noise: Tensor | None) -> State:
+        """All at home, with nothing."""
+        nothing = torch.zeros(n, dtype=torch.bool, device=self.device)
+        return State(torch.full((n,), self.start, dtype=torch.int64, device=self.device), nothing, nothing)
+
+    def observe(self, state: State) -> Tensor:
+        """Positions and belongings (n, 4)."""
+        belongings = torch.stack((state.gold, state.diamond), dim=1).to(torch.int32)
+        return torch.cat((self.position.index_select(0, state.cell), belongings), dim=1)
+
+    def transition(self, state: State, action: Tensor, noise: Tensor | None) -> Step:
+        """Move, then take what lies there, be killed or be home."""
+        assert noise is not None
+        cell = self.next_cell.index_select(0, state.cell * len(MOVES) + action)
+        finds_gold, finds_diamond, meets_enemy, home = self.holds.index_select(0, cell).unbind(dim=1)
+        gold, diamond = state.gold | finds_gold, state.diamond | finds_diamond
+        killed = meets_enemy & (noise < self.danger)
+        paid = torch.stack((home & gold, home & diamond), dim=1).to(self.dtype)
+        reward = torch.cat((-killed.to(self.dtype).unsqueeze(1), paid), dim=1)
+        return Step(State(cell, gold, diamond), reward, killed | home)
+
+
+@remembered
+def front(gamma: float) -> NDArray[np.float64]:
+    """The Pareto front (k, 3) of expected discounted returns over deterministic policies; exact.
+
+    Whoever is killed has nothing left to decide, so a policy is a walk, and the front is that of all walks of
+    at most 100 steps.
+    """
+    env = ResourceGathering(1, dtype=torch.float64)
+    model = tabulate(env, [(DANGER, 0.0), (1.0 - DANGER, 1.0)])
+    return pareto_plans(model, gamma, horizon=LIMIT)
+
+
+def make_single(**options: Any) -> SingleEnv:
+    """One gatherer as a `gymnasium.Env`; takes the arguments of `ResourceGathering`."""
+    return SingleEnv(ResourceGathering, **options)
