@@ -9,6 +9,7 @@ from typing import Any
 
 from gymnasium.envs.registration import register, registry
 
+from morl.envs.many_cards import HYPERGRIDS
 from morl.registry import NAMESPACE
 
 
@@ -33,6 +34,10 @@ def register_envs() -> None:
     ):
         _register(f"mo-mountaincar{name}-v0", "mountain_car:MountainCar", 200, **options)
     _register("mo-mountaincarcontinuous-v0", "mountain_car_continuous:MountainCarContinuous", 999)
+    for name, options in HYPERGRIDS.items():
+        _register(name, "hypergrid:HyperGrid", 100, **options)
+    _register("building-energy-3-v0", "building_energy:BuildingEnergy", 480)
+    _register("building-energy-9-v0", "building_energy:BuildingEnergy", 480, per_floor=True)
 
 
 def _register(name: str, path: str, max_episode_steps: int | None, **kwargs: Any) -> None:
