@@ -19,57 +19,13 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from morl.envs.rewards import check_finite, check_vector, reward_space_of
-from morl.envs.spaces import action_encoder, action_space_of, flattener, observation_box
+from morl.envs.rewards import check_finite
+from morl.envs.view import AgentView
 from morl.errors import EnvError
-from morl.registry import canonical_id
+from morl.registry import Objective
 from morl.streams import derive_seed
 
 EnvFactory = Callable[[], gymnasium.Env]
-
-
-def name_of(env: gymnasium.Env | VectorEnv) -> str:
-    """The id that an environment was registered under, else the path of its class."""
-    if env.spec is not None:
-        return canonical_id(env.spec.id)
-    kind = type(env.unwrapped)
-    return f"{kind.__module__}:{kind.__qualname__}"
-
-
-class AgentView(gymnasium.Wrapper):
-    """One environment with the spaces that agents see, its reward's shape checked, and an empty info."""
-
-    def __init__(self, env: gymnasium.Env, env_id: str | None) -> None:
-        if not isinstance(env, gymnasium.Env):
-            raise EnvError(
-                f"expected {env_id or 'the factory'} to make a gymnasium.Env, got {type(env).__name__}"
-            )
-        super().__init__(env)
-        self.env_id = env_id or name_of(env)
-        self._flatten = flattener(env.observation_space)
-        self._encode = action_encoder(env.action_space)
-        self.observation_space = observation_box(env.observation_space)
-        self.action_space = action_space_of(env.action_space)
-        self.reward_space = reward_space_of(env, self.env_id)
-        self.num_objectives = self.reward_space.shape[0]
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Start an episode."""
-        obs, _ = self.env.reset(seed=seed, options=options)
-        return self._flatten(obs), {}
-
-    def step(self, action: Any) -> tuple[NDArray[Any], Any, bool, bool, dict[str, Any]]:
-        """One step; raises `EnvError` where the reward is not a vector of the declared length."""
-        obs, reward, terminated, truncated, _ = self.env.step(self._encode(action))
-        return self._flatten(obs), self._checked(reward), terminated, truncated, {}
-
-    def _checked(self, reward: Any) -> NDArray[Any]:
-        # What every step pays is recognised at once; all else is looked at closely.
-        if type(reward) is np.ndarray and reward.shape == (self.num_objectives,) and reward.dtype.kind == "f":
-            return reward
-        return check_vector(reward, self.env_id, self.num_objectives)
 
 
 class Adapter(VectorEnv):
@@ -89,9 +45,13 @@ class Adapter(VectorEnv):
         reward_space: Box,
         env_id: str,
         device: torch.device | str,
+        objectives: tuple[Objective, ...] | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
         self.num_envs = num_envs
+        self.max_episode_steps = max_episode_steps
         self.env_id = env_id
+        self.objectives = objectives
         self.device = torch.device(device)
         self.single_observation_space = observation_space
         self.single_action_space = action_space
@@ -128,7 +88,7 @@ class Adapter(VectorEnv):
     def _episodes(self, reward: NDArray[Any], stepped: Any, done: NDArray[np.bool_]) -> dict[str, Tensor]:
         """Add a step to the running episodes; returns their statistics and forgets those that ended."""
         self._lengths += stepped
-        check_finite(reward, self.env_id, self._lengths)
+        check_finite(reward, self.env_id, self._lengths, self.objectives)
         self._returns += reward
         info = {
             "return": self._tensor(self._returns.astype(np.float32)),
@@ -168,6 +128,8 @@ class SyncAdapter(Adapter):
             reward_space=first.reward_space,
             env_id=first.env_id,
             device=device,
+            objectives=first.objectives,
+            max_episode_steps=first.max_episode_steps,
         )
         self._obs: NDArray[Any] | None = None
 
@@ -246,6 +208,7 @@ class AsyncAdapter(Adapter):
     """
 
     backend = "async"
+    skips_inactive = True
 
     def __init__(
         self, env_fns: Sequence[EnvFactory], *, env_id: str | None = None, device: torch.device | str = "cpu"
@@ -260,7 +223,10 @@ class AsyncAdapter(Adapter):
             reward_space=self.vector.get_attr("reward_space")[0],
             env_id=self.vector.get_attr("env_id")[0],
             device=device,
+            objectives=self.vector.get_attr("objectives")[0],
+            max_episode_steps=self.vector.get_attr("max_episode_steps")[0],
         )
+        self._active = np.ones(self.num_envs, dtype=np.bool_)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -270,8 +236,14 @@ class AsyncAdapter(Adapter):
         self._forget_episodes()
         return self._tensor(obs), {}
 
-    def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
-        """Step every environment; errors as those of `SyncAdapter.step`."""
+    def step(
+        self, actions: Tensor, active: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """Step every environment, or those where `active` (N,) holds; otherwise as `SyncAdapter.step`."""
+        stepped = np.ones_like(self._active) if active is None else torch.as_tensor(active).cpu().numpy()
+        if (stepped != self._active).any():  # told only when it changes: a message costs as much as a step
+            self.vector.set_attr("idle", (~stepped).tolist())
+            self._active = stepped.copy()
         obs, reward, terminated, truncated, info = self.vector.step(self._host_actions(actions))
         done = terminated | truncated
         final = obs
@@ -279,7 +251,7 @@ class AsyncAdapter(Adapter):
             final = obs.copy()
             for i in np.flatnonzero(done):
                 final[i] = info["final_obs"][i]
-        episode = self._episodes(reward, 1, done)
+        episode = self._episodes(reward, stepped, done)
         return (
             self._tensor(obs),
             self._tensor(reward.astype(np.float32)),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from morl.envs import control_cards, grid_cards, many_cards
+from morl.envs import control_cards, grid_cards, many_cards, physics_cards
 from morl.registry import EnvCard, Objective, Protocol, register_card
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def register() -> None:
     control_cards.register()
     grid_cards.register()
     many_cards.register()
+    physics_cards.register()
     register_card(sea_card("deep-sea-treasure-v0", "convex", "10 treasures; weighted sums can reach all"))
     register_card(
         sea_card(

@@ -15,13 +15,17 @@ from gymnasium.vector import VectorEnv
 from morl import registry
 from morl.envs.adapters import Adapter, AsyncAdapter, SyncAdapter
 from morl.envs.base import BatchedEnv
+from morl.envs.envpool_backend import EnvPoolAdapter, physics_of
+from morl.envs.info_terms import InfoTerms, parse_id
 from morl.envs.originals import check_known, make_original
 from morl.envs.vector_adapter import VectorAdapter
+from morl.envs.view import gymnasium_id
+from morl.envs.wrapper import TensorWrapper
 from morl.errors import EnvError
 
-BACKENDS = ("auto", "batched", "original", "sync", "async")
+BACKENDS = ("auto", "batched", "original", "sync", "async", "envpool")
 
-TensorEnv: TypeAlias = BatchedEnv | Adapter
+TensorEnv: TypeAlias = BatchedEnv | Adapter | TensorWrapper
 
 
 def make_vec(
@@ -36,14 +40,15 @@ def make_vec(
     """A vector environment with torch tensors on `device` and reward vectors (num_envs, m).
 
     Args:
-        env: an id ("minecart-v0", any of MO-Gymnasium's or Gymnasium's), a path "module:Class", a class, a
-            factory, an instance of `gymnasium.Env` (serves `num_envs=1`) or of `gymnasium.vector.VectorEnv`
+        env: an id ("minecart-v0", any of MO-Gymnasium's or Gymnasium's), an id with terms of `info` as
+            objectives ("Hopper-v5[reward_forward,reward_ctrl]"), a path "module:Class", a class, a factory,
+            an instance of `gymnasium.Env` (serves `num_envs=1`) or of `gymnasium.vector.VectorEnv`
             (keeps its own number of environments and its own device).
         num_envs: how many copies.
         device: where the tensors live.
         backend: "auto" takes the batched twin if there is one, else a loop over the environment; "batched"
             is the twin; "original" and "sync" are a loop over the environment itself; "async" is one process
-            for each copy.
+            for each copy; "envpool" is EnvPool's physics with the environment's rewards (MuJoCo, version 5).
         compile: run a batched environment's step through `torch.compile`; the others have nothing to compile.
         kwargs: arguments of the environment, under the names of the batched twin where there is one.
 
@@ -66,7 +71,9 @@ def make_vec(
         return _from_vector(env, order)
     if isinstance(env, gymnasium.Env):
         return _from_instance(env, order)
-    env_id = _gymnasium_id(env)
+    if isinstance(env, str):
+        env = parse_id(env) or env
+    env_id = gymnasium_id(env) if isinstance(env, str) else None
     return _from_kind(env, order) if env_id is None else _from_id(env_id, order)
 
 
@@ -85,23 +92,13 @@ class _Order:
         return self.backend in ("auto", "batched")
 
 
-def _gymnasium_id(env: Any) -> str | None:
-    """The id that `env` is, also in Gymnasium's form "module:Id-v0" (the import registers it); else None."""
-    if not isinstance(env, str):
-        return None
-    module, colon, name = env.rpartition(":")
-    if colon and name.replace(".", "").isidentifier():
-        return None
-    if colon:
-        registry.import_module(module, env)
-    return registry.canonical_id(name)
-
-
 def _from_id(env_id: str, order: _Order) -> TensorEnv:
     check_known(env_id)
     twin = _batched_twin(env_id) if order.takes_batched else None
     if twin is not None:
         return _make_batched(twin, env_id, order)
+    if order.backend == "envpool":
+        return EnvPoolAdapter(env_id, order.num_envs, device=order.device, **order.kwargs)
     if order.backend == "batched":
         raise EnvError(
             f"expected a batched twin of {env_id}, found none; use backend='auto', 'sync' or 'async'"
@@ -117,17 +114,41 @@ def _from_kind(env: Any, order: _Order) -> TensorEnv:
             "expected an environment id, module:Class, class, factory or instance, "
             f"got a {type(kind).__name__}: {env!r}"
         )
-    env_id = env if isinstance(env, str) else _path(kind) if isinstance(kind, type) else None
+    env_id = _name(env, kind)
     if _is_batched(kind):
         if not order.takes_batched:
             raise EnvError(f"expected backend 'auto' for {env_id}, which is batched, got {order.backend!r}")
         return _make_batched(kind, env_id or _path(kind), order)
+    if isinstance(kind, type) and issubclass(kind, TensorWrapper):
+        options = {"device": order.device, "backend": order.backend, "compile": order.compile, **order.kwargs}
+        wrapped: TensorWrapper = _explained(kind, env_id, num_envs=order.num_envs, **options)
+        wrapped.env_id = env_id or _path(kind)
+        return wrapped
     if order.backend == "batched":
         raise EnvError(f"expected a subclass of morl.envs.BatchedEnv for backend 'batched', got {env!r}")
-    if isinstance(kind, type) and issubclass(kind, VectorEnv):
-        vector = _explained(kind, env_id, num_envs=order.num_envs, **order.kwargs)
-        return VectorAdapter(vector, env_id=env_id, device=order.device)
-    return _from_factory(partial(_explained, kind, env_id, **order.kwargs), env_id, order)
+    if order.backend == "envpool":
+        physics_of(env_id or repr(env))  # says that it takes ids, and which
+    if isinstance(kind, InfoTerms) and kind.vector_class is not None:
+        kind = kind.make_vector
+    elif not (isinstance(kind, type) and issubclass(kind, VectorEnv)):
+        return _from_factory(partial(_explained, kind, env_id, **order.kwargs), env_id, order)
+    vector = _explained(kind, env_id, num_envs=order.num_envs, **order.kwargs)
+    return VectorAdapter(vector, env_id=env_id, device=order.device)
+
+
+def _name(env: Any, kind: Any) -> str | None:
+    """What to call what `kind` makes: the text it was given as, a class's path, or the factory's own `env_id`.
+
+    None where what is made names itself.
+    """
+    if getattr(kind, "names_itself", False):
+        return None
+    if isinstance(env, str):
+        return env
+    if isinstance(kind, type):
+        return _path(kind)
+    named = getattr(kind, "env_id", None)
+    return named if isinstance(named, str) else None
 
 
 def _path(kind: type) -> str:
@@ -184,7 +205,7 @@ def _from_instance(env: gymnasium.Env, order: _Order) -> Adapter:
             f"expected num_envs=1 for an instance, got {order.num_envs}: one environment cannot play "
             "several episodes at once; pass a factory, such as make_vec(lambda: MyEnv(), num_envs=...)"
         )
-    if order.backend in ("batched", "async"):
+    if order.backend in ("batched", "async", "envpool"):
         raise EnvError(
             f"expected backend 'auto' or 'sync' for an environment instance, got {order.backend!r}"
         )
@@ -198,10 +219,17 @@ def _from_vector(env: VectorEnv, order: _Order) -> TensorEnv:
             f"expected num_envs={env.num_envs}, as the instance has, got {order.num_envs}; leave it out"
         )
     _refuse_arguments(order)
-    made = env if isinstance(env, (BatchedEnv, Adapter)) else VectorAdapter(env, device=order.device)
+    made = _tensor_env(env, order)
     if order.backend not in ("auto", made.backend):
         raise EnvError(f"expected backend 'auto' for an instance of {made.backend}, got {order.backend!r}")
     return made
+
+
+def _tensor_env(env: VectorEnv, order: _Order) -> TensorEnv:
+    """`env` itself where it has the tensor interface, else an adapter to it."""
+    if isinstance(env, (BatchedEnv, Adapter, TensorWrapper)):
+        return env
+    return VectorAdapter(env, device=order.device)
 
 
 def _refuse_arguments(order: _Order) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from gymnasium.spaces import Discrete
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from morl.envs.base import BatchedEnv
+from morl.envs.make import TensorEnv
 from morl.errors import EnvError
 from morl.streams import Streams
 
@@ -67,8 +69,8 @@ def _moves(args: Any, kwargs: Any) -> bool:
     return bool(torch.device(target).type != source.device.type)
 
 
-def check_pure(env: BatchedEnv, *, steps: int = 2) -> None:
-    """Run `begin`, `advance` and a short rollout of `env` under `PureMode`.
+def check_pure(env: TensorEnv, *, steps: int = 2) -> None:
+    """Run a short rollout of `env` under `PureMode`, and where it is no wrapper also `begin` and `advance`.
 
     Check an environment on `meta` and one on the CPU: a moved array shows on the first only, a tensor made
     from host data on the second only.
@@ -76,25 +78,37 @@ def check_pure(env: BatchedEnv, *, steps: int = 2) -> None:
     Raises:
         EnvError: an operation is not pure, or a result is not on the environment's device.
     """
-    streams = Streams(0, env.num_envs, groups=env.groups, device=env.device)
-    reset_noise = env.draw_reset_noise(env.num_envs, streams)
-    noise = env.draw_step_noise(env.num_envs, streams)
-    shape = env.action_space.shape
-    dtype = torch.int64 if env.takes_integers else torch.float32
-    actions = torch.zeros(shape or (env.num_envs,), dtype=dtype, device=env.device)
-    with PureMode():
-        carry, obs = env.begin(reset_noise)
-        following, outcome = env.advance(carry, actions, noise, reset_noise)
-    for place, results in (("begin", (carry, obs)), ("advance", (following, outcome))):
-        for tensor in tensors_in(results):
-            if tensor.device.type != env.device.type:
-                raise EnvError(
-                    f"expected every result of {place} on {env.device}, got one on {tensor.device}"
-                )
+    takes_integers = isinstance(env.single_action_space, Discrete)
+    actions = torch.zeros(
+        env.action_space.shape or (env.num_envs,),
+        dtype=torch.int64 if takes_integers else torch.float32,
+        device=env.device,
+    )
+    if isinstance(env, BatchedEnv):
+        _check_parts(env, actions)
     env.reset(seed=0)
     with PureMode(allow_random=True):
         for _ in range(steps):
-            env.step(actions)
+            stepped = env.step(actions)
+    _check_places(env, "step", stepped)
+
+
+def _check_parts(env: BatchedEnv, actions: Tensor) -> None:
+    """The parts of a step that draw nothing."""
+    streams = Streams(0, env.num_envs, groups=env.groups, device=env.device)
+    reset_noise = env.draw_reset_noise(env.num_envs, streams)
+    noise = env.draw_step_noise(env.num_envs, streams)
+    with PureMode():
+        carry, obs = env.begin(reset_noise)
+        following, outcome = env.advance(carry, actions, noise, reset_noise)
+    _check_places(env, "begin", (carry, obs))
+    _check_places(env, "advance", (following, outcome))
+
+
+def _check_places(env: TensorEnv, place: str, results: Any) -> None:
+    for tensor in tensors_in(results):
+        if tensor.device.type != env.device.type:
+            raise EnvError(f"expected every result of {place} on {env.device}, got one on {tensor.device}")
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

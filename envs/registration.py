@@ -10,6 +10,7 @@ from typing import Any
 from gymnasium.envs.registration import register, registry
 
 from morl.envs.many_cards import HYPERGRIDS
+from morl.envs.momaland import IDS
 from morl.registry import NAMESPACE
 
 
@@ -36,8 +37,18 @@ def register_envs() -> None:
     _register("mo-mountaincarcontinuous-v0", "mountain_car_continuous:MountainCarContinuous", 999)
     for name, options in HYPERGRIDS.items():
         _register(name, "hypergrid:HyperGrid", 100, **options)
+    _register_momaland()
     _register("building-energy-3-v0", "building_energy:BuildingEnergy", 480)
     _register("building-energy-9-v0", "building_energy:BuildingEnergy", 480, per_floor=True)
+
+
+def _register_momaland() -> None:
+    """MOMAland's cooperative environments, by ids like momaland/catch-v0; they need the extra `momaland`."""
+    for name in IDS:
+        env_id = f"momaland/{name.replace('_', '-')}-v0"
+        if env_id not in registry:
+            entry_point = "morl.envs.momaland:make_joint"
+            register(env_id, entry_point=entry_point, disable_env_checker=True, kwargs={"name": name})
 
 
 def _register(name: str, path: str, max_episode_steps: int | None, **kwargs: Any) -> None:

@@ -11,11 +11,11 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from morl.errors import EnvError, NonFiniteError
-from morl.registry import get_card
+from morl.registry import Objective, get_card
 
 REMEDY = (
     "morl needs an environment whose step() returns an array with one number per objective; "
-    "wrap yours in a gymnasium.Wrapper that returns one"
+    "name terms of its info as objectives, ENV[TERM,...], or wrap it in a gymnasium.Wrapper that returns one"
 )
 
 
@@ -64,23 +64,28 @@ def check_vector(reward: Any, env_id: str, num_objectives: int | None = None) ->
     return array
 
 
-def check_finite(rewards: NDArray[Any], env_id: str, lengths: NDArray[Any]) -> None:
+def check_finite(
+    rewards: NDArray[Any],
+    env_id: str,
+    lengths: NDArray[Any],
+    objectives: tuple[Objective, ...] | None = None,
+) -> None:
     """Raise `NonFiniteError` for the first reward (n, m) that is NaN or infinite, saying where.
 
     Args:
         rewards: (n, m), one row per sub-environment.
         env_id: named in the message.
         lengths: (n,) which step of its episode each row is.
+        objectives: names them where there is no card.
     """
     finite = np.isfinite(rewards)
     if finite.all():
         return
     row, objective = (int(index) for index in np.argwhere(~finite)[0])
     card = get_card(env_id)
-    named = card is not None and objective < card.num_objectives
-    where = (
-        f"{objective} ({card.objectives[objective].name})" if card is not None and named else str(objective)
-    )
+    known = objectives if card is None else card.objectives
+    named = known is not None and objective < len(known)
+    where = f"{objective} ({known[objective].name})" if known is not None and named else str(objective)
     raise NonFiniteError(
         f"expected finite rewards from {env_id}, got {rewards[row, objective]} in objective {where} "
         f"in sub-environment {row} at step {int(lengths[row])} of its episode; "

@@ -11,10 +11,13 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from torch import Tensor
 
-from morl.envs.adapters import Adapter, name_of
+from morl.envs.adapters import Adapter
+from morl.envs.info_terms_vector import InfoTermsVector
 from morl.envs.rewards import REMEDY, as_reward_space, unbounded
 from morl.envs.spaces import action_encoder, action_space_of, batch_flattener, observation_box
+from morl.envs.view import name_of
 from morl.errors import EnvError
+from morl.spec import declared_objectives
 from morl.transitions import Transitions
 
 NEXT_STEP_PROCESSES = "an AsyncVectorEnv in NEXT_STEP mode, whose resets pay a scalar"
@@ -62,6 +65,8 @@ class VectorAdapter(Adapter):
             reward_space=reward_space,
             env_id=env_id,
             device=device,
+            objectives=declared_objectives(getattr(vector, "objectives", None), reward_space.shape[0]),
+            max_episode_steps=None if vector.spec is None else vector.spec.max_episode_steps,
         )
 
     def _observations(self, obs: Any) -> Tensor:
@@ -73,7 +78,9 @@ class VectorAdapter(Adapter):
     def _probe(self, env_id: str) -> Box:
         """The space of the reward vectors, from one step."""
         vector = self.vector
-        if isinstance(vector.unwrapped, AsyncVectorEnv) and self._transitions.mode is AutoresetMode.NEXT_STEP:
+        next_step = self._transitions.mode is AutoresetMode.NEXT_STEP
+        makes_vectors = isinstance(vector, InfoTermsVector)  # of an environment with scalars, which all carry
+        if isinstance(vector.unwrapped, AsyncVectorEnv) and next_step and not makes_vectors:
             raise EnvError(
                 f"expected {env_id} to carry reward vectors, got {NEXT_STEP_PROCESSES}; {ALTERNATIVES}"
             )
@@ -86,7 +93,9 @@ class VectorAdapter(Adapter):
                 torch.as_tensor(action, device=obs.device) if self._takes_tensors else action
             )[1]
         except (ValueError, TypeError) as error:
-            if isinstance(vector.unwrapped, SyncVectorEnv):  # what its storage says to a vector
+            if (
+                isinstance(vector.unwrapped, SyncVectorEnv) and not makes_vectors
+            ):  # its storage's own complaint
                 raise EnvError(
                     f"expected {env_id} to carry reward vectors, got a SyncVectorEnv, which stores scalars; "
                     f"{ALTERNATIVES}"
@@ -128,3 +137,7 @@ class VectorAdapter(Adapter):
         if step.valid is not None:
             info["valid"] = step.valid
         return self._transitions.obs, step.reward, step.terminated, step.truncated, info
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the environment."""
+        self.vector.close(**kwargs)

@@ -19,6 +19,7 @@ from morl.devices import check_device
 from morl.errors import EnvError, MorlError
 from morl.front import Front
 from morl.front_fields import Role
+from morl.spec import objectives_of
 from morl.streams import derive_seed
 
 LONGEST_EPISODE = 100_000
@@ -159,6 +160,11 @@ def _check_fit(agent: Any, vec: Any, m: int) -> None:
         raise MorlError(
             f"expected an environment with {m} objectives, got {vec.env_id} with {vec.num_objectives}"
         )
+    if getattr(vec, "moving", False):
+        raise MorlError(
+            f"expected an environment that stays as it is, got {vec.env_id} with observation statistics that "
+            "every step moves; evaluate with NormalizeObservation(env, statistics=train_env.statistics)"
+        )
     spec = getattr(agent, "spec", None)
     if spec is None:
         return
@@ -174,7 +180,7 @@ def _check_fit(agent: Any, vec: Any, m: int) -> None:
 
 def _seeds_each_row(vec: Any) -> bool:
     """Whether the rows are environments of their own, with a seed each; else they share one stream."""
-    return vec.backend in ("original", "sync", "async")
+    return vec.backend in ("original", "sync", "async", "envpool")
 
 
 def _episode_seeds(vec: Any, rows: int, seed: int) -> NDArray[np.int64]:
@@ -243,18 +249,20 @@ def _front(
     agent: Any, vec: Any, preferences: Array, outcome: Episodes, *, seeds: NDArray[np.int64], **known: Any
 ) -> Front:
     """The front of k preferences x episodes, with what the card and the agent say about it."""
-    card = registry.get_card(vec.env_id)
+    env_id = registry.canonical_id(getattr(vec, "problem_id", vec.env_id))
     k, m = preferences.shape
-    objectives = [f"objective_{i}" for i in range(m)] if card is None else [o.name for o in card.objectives]
+    card = registry.get_card(env_id)
+    card = card if card is not None and card.num_objectives == m else None
+    objectives = objectives_of(vec)
     return Front(
         episode_returns=outcome.discounted.reshape(k, -1, m),
         episode_returns_undiscounted=outcome.undiscounted.reshape(k, -1, m),
         episode_lengths=outcome.lengths.reshape(k, -1),
         episode_seeds=seeds.reshape(k, -1),
         weights=preferences,
-        env_id=registry.canonical_id(vec.env_id),
-        objectives=tuple(objectives),
-        backend="batched" if vec.backend == "batched" else "original",
+        env_id=env_id,
+        objectives=tuple(f"objective_{i}" if objectives is None else objectives[i].name for i in range(m)),
+        backend=vec.backend if vec.backend in ("batched", "envpool") else "original",
         reference_point=None if card is None else np.array(card.protocol().reference_point),
         agent=getattr(agent, "name", None),
         training_seed=getattr(agent, "seed", None),

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete, Space
 
+from morl import registry
 from morl.errors import CheckpointError, EnvError
+from morl.registry import Objective
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,26 @@ class EnvSpec:
             num_envs=int(data["num_envs"]),
             device=torch.device(device),
         )
+
+
+def declared_objectives(value: Any, count: int) -> tuple[Objective, ...] | None:
+    """What an environment's attribute `objectives` says: `Objective`s or names, one for each component.
+
+    None where it says nothing, or means something else by that name.
+    """
+    if not isinstance(value, (list, tuple)) or len(value) != count:
+        return None
+    if not all(isinstance(item, (str, Objective)) for item in value):
+        return None
+    return tuple(Objective(item, "", "") if isinstance(item, str) else item for item in value)
+
+
+def objectives_of(env: Any) -> tuple[Objective, ...] | None:
+    """The objectives of a tensor environment: from its card, else from its attribute `objectives`, else None."""
+    card = registry.get_card(env.env_id)
+    if card is not None and card.num_objectives == env.num_objectives:
+        return card.objectives
+    return declared_objectives(getattr(env, "objectives", None), env.num_objectives)
 
 
 def space_to_dict(space: Space) -> dict[str, Any]:

@@ -109,6 +109,11 @@ def train_run(
             **config.env_kwargs,
         )
     try:
+        if getattr(env, "moving", False):
+            raise EnvError(
+                f"expected an environment that stays as it is, got {config.env} with observation statistics that "
+                "every step moves, which its evaluations would lack; let the agent normalise observations"
+            )
         kind = registry.agent_class(config.agent)
         agent: Agent = kind(env, seed=config.seed, **restore_tuples(config.settings))
         if run.restore(agent):

@@ -36,8 +36,8 @@ def list_envs() -> None:
     show(
         "Environments",
         table,
-        "Any other environment with vector rewards works too, as Gymnasium id or module:Class: "
-        "`morl check-env ENV` tells.",
+        "Any other environment with vector rewards works too, as Gymnasium id or module:Class; of one with a "
+        "single reward, ID[TERM,...] makes terms of its info objectives. `morl check-env ENV` tells.",
     )
 
 

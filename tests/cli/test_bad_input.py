@@ -55,7 +55,7 @@ def test_bad_weights(run_path: Path, call, weights: list[str], message: str) -> 
         (["toys:ScalarCorridor", *TOY, "--steps", "40"], "expected a reward vector .* got the scalar"),
         (["toys:WrongShapeCorridor", *TOY, "--steps", "40"], r"shape \(2,\).* got shape \(3,\)"),
         (["toys:NanCorridor", *TOY, "--steps", "400"], "expected finite rewards"),
-        (["toys:DictActionCorridor", *TOY, "--steps", "40"], "expected a Box or Discrete action space"),
+        (["toys:DictActionCorridor", *TOY, "--steps", "40"], "expected an action space of choices"),
         (["toys:ContinuousCorridor", "--agent", "envelope-dqn", "--steps", "400"], "needs Discrete actions"),
         (["toys:PlainCorridor", *TOY, "--steps", "400", "--agent.nan-after", "8"], "loss = nan after"),
         (["toys:PlainCorridor"], "expected --agent, --steps; for example: morl train"),

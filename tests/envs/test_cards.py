@@ -13,18 +13,26 @@ from morl.envs.make import make_vec
 from morl.registry import NAMESPACE, cards, get_card
 
 IDS = sorted(cards())
+MODULES = {"mujoco": "mujoco", "box2d": "Box2D"}
+"""What an extra of morl makes importable."""
 
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_card_fits_its_environments(env_id: str) -> None:
     card = cards()[env_id]
-    for backend in ("original", *(["batched"] if card.batched else [])):
+    if card.extra is not None:
+        pytest.importorskip(MODULES[card.extra])
+    backends = ["original"] * (card.original is not None) + ["batched"] * card.batched
+    assert backends
+    for backend in backends:
         env = make_vec(env_id, backend=backend)
         assert env.num_objectives == card.num_objectives == len({o.name for o in card.objectives})
-        pays_only = env.reward_space.high <= 0
-        assert [objective.cost for objective in card.objectives] == pays_only.tolist()
+        low, high = env.reward_space.low, env.reward_space.high
+        said = np.isfinite(low) | np.isfinite(high)  # locomotion declares no bounds at all
+        costs = np.array([objective.cost for objective in card.objectives])
+        assert (costs == (high <= 0))[said].all()
         env.close()
-    assert card.description and card.original == env_id
+    assert card.description and card.original in (None, env_id)
 
 
 def test_every_batched_environment_has_a_card() -> None:
@@ -33,7 +41,7 @@ def test_every_batched_environment_has_a_card() -> None:
     assert twins == {env_id for env_id, card in cards().items() if card.batched}
 
 
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("env_id", [env_id for env_id in IDS if cards()[env_id].front is not None])
 def test_fronts_are_not_dominated_and_beat_their_reference_points(env_id: str) -> None:
     card = cards()[env_id]
     assert card.front is not None

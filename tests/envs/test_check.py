@@ -9,8 +9,10 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
+from mo_gymnasium.wrappers.vector import MOSyncVectorEnv
 
 from morl.envs.check import Report, check_env
+from morl.envs.check_play import correlations
 
 
 def levels(report: Report) -> dict[str, str]:
@@ -23,12 +25,13 @@ def test_a_batched_environment_passes() -> None:
     assert report.env_id == "minecart-v0" and report.facts["num_objectives"] == 3
     assert report.facts["backends"] == ["auto", "batched", "original", "sync", "async"]
     assert report.facts["reward_low"][2] == pytest.approx(-0.22) and report.facts["steps_per_second"] > 0
+    assert report.facts["objectives"] == ["ore 1", "ore 2", "fuel"]
 
 
 def test_an_original_passes() -> None:
     report = check_env("deep-sea-treasure-v0", backend="original", steps=300)
     assert report.ok and report.facts["backend"] == "original" and report.facts["episodes"] > 0
-    assert levels(report)["objective 1 varies"] == "warning"  # time: -1 always
+    assert levels(report)["objective 1 (time) varies"] == "note"  # -1 a step, but episodes differ in length
 
 
 @pytest.mark.parametrize(
@@ -71,9 +74,48 @@ class Faulty(gymnasium.Env):
             reward = np.random.default_rng().uniform(-1, 1, 2)
         if self.fault == "constant":
             reward[1] = 0.25
+        if self.fault in ("time", "time, alike"):
+            reward[1] = -1
+        if self.fault in ("alike", "time, alike"):
+            reward[0] = 0.5 * reward[1]
         if self.fault == "crash":
             raise KeyError("broken")
-        return obs, reward, False, self.fault != "endless" and self.steps >= 10, {}
+        lucky = self.fault.startswith("time") and self.np_random.random() < 0.1
+        return obs, reward, lucky, self.fault != "endless" and self.steps >= 10, {}
+
+
+def test_what_is_worth_knowing_is_a_note() -> None:
+    """An honest -1 for every step is no fault, as long as episodes differ; nor are objectives that agree."""
+    for fault, titles in (
+        ("time", ["objective 1 varies"]),
+        ("alike", ["objective 0 and objective 1 differ"]),
+        ("time, alike", ["objective 0 varies", "objective 1 varies", "objective 0 and objective 1 differ"]),
+    ):
+        report = check_env(partial(Faulty, fault), steps=50)
+        found = [finding for finding in report.findings if finding.level != "passed"]
+        assert [finding.title for finding in found] == titles
+        assert all(finding.level == "note" and finding.detail and not finding.fix for finding in found)
+
+
+def test_ranges_and_correlations_are_those_of_the_rewards() -> None:
+    report = check_env(partial(Faulty, "time"), steps=50)
+    facts = report.facts
+    assert facts["return_low"][1] >= -10 and facts["return_high"][1] <= -1
+    assert facts["return_low"][1] < facts["return_high"][1] and facts["reward_low"][1] == -1
+    assert facts["correlations_of"] == "episode returns" and facts["episodes"] >= 10
+    assert facts["correlations"][0][0] == pytest.approx(1) and -1 <= facts["correlations"][0][1] <= 1
+    values = np.random.default_rng(0).normal(size=(50, 3))
+    values[:, 2] = -1.0
+    expected = np.corrcoef(values[:, :2].T)
+    found = correlations(values)
+    np.testing.assert_allclose([row[:2] for row in found[:2]], expected)
+    assert found[2] == [None] * 3 and found[0][2] is None
+
+
+def test_resets_of_next_step_environments_are_not_counted(counter: type[gymnasium.Env]) -> None:
+    report = check_env(MOSyncVectorEnv([counter] * 2), steps=40)
+    assert report.facts["reward_low"] == [1, -1] and report.facts["reward_high"] == [3, -1]
+    assert report.facts["return_low"] == [6, -3] and report.facts["mean_episode_length"] == 3
 
 
 @pytest.mark.parametrize(

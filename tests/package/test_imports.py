@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("morl", "envs", "agents", "baselines")
-CODE = sorted(path for folder in (*LAYERS, "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+FOLDERS = (*LAYERS, "tests", "benchmarks", "examples")
+CODE = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 SOURCE = [path for path in CODE if path.relative_to(ROOT).parts[0] in LAYERS]
 
 
