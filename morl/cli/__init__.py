@@ -1,4 +1,4 @@
-"""The command `morl`: train, evaluate, compare, list, check-env, demo.
+"""The command `morl`: train, evaluate, play, compare, list, check-env, demo.
 
 This module imports next to nothing: every command's module, and torch with it, loads when the command runs,
 so that `morl --help` is quick. What a command cannot do is one line on the error output and exit status 2.
@@ -46,7 +46,7 @@ def _parse(arguments: list[str]) -> Any:
     """The options of the command that was asked for."""
     import tyro
 
-    from morl.cli import options
+    from morl.cli import notation, options
 
     commands: dict[str, Any] = dict(options.COMMANDS)
     if arguments[:1] == ["train"]:
@@ -61,7 +61,7 @@ def _parse(arguments: list[str]) -> Any:
         prog="morl",
         description=DESCRIPTION,
         args=arguments or ["--help"],
-        registry=options.NOTATION,
+        registry=notation.NOTATION,
     )
 
 

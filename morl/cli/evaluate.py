@@ -7,7 +7,7 @@ from typing import Any
 
 from morl import weights as preference_weights
 from morl.agent import Agent, load
-from morl.cli.options import Evaluate
+from morl.cli.options import Evaluate, Trained
 from morl.cli.tables import print_comparison
 from morl.comparison import compare
 from morl.devices import check_device
@@ -19,7 +19,7 @@ from morl.runs import Run, is_run
 def run(options: Evaluate) -> None:
     """Evaluate, print, write the front."""
     check_device(options.device)
-    agent, env, env_kwargs = _subject(options)
+    agent, env, env_kwargs = subject(options)
     out = free_name(options.path) if options.out is None else options.out
     front = evaluate(
         agent,
@@ -57,15 +57,15 @@ def preferences(options: Evaluate, m: int) -> Any:
     return rows
 
 
-def free_name(folder: Path) -> Path:
+def free_name(folder: Path, stem: str = "front", suffix: str = ".json") -> Path:
     """`front.json` in the folder, or `front-2.json` and so on where that is taken."""
-    name, number = folder / "front.json", 2
+    name, number = folder / f"{stem}{suffix}", 2
     while name.exists():
-        name, number = folder / f"front-{number}.json", number + 1
+        name, number = folder / f"{stem}-{number}{suffix}", number + 1
     return name
 
 
-def _subject(options: Evaluate) -> tuple[Agent, str, dict[str, Any]]:
+def subject(options: Trained) -> tuple[Agent, str, dict[str, Any]]:
     """The agent, its environment and that environment's keyword arguments."""
     if is_run(options.path):
         found = Run.open(options.path)

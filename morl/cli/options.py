@@ -7,7 +7,6 @@ Imports neither torch nor the environments. `train` is parsed in two stages: the
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,9 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
-
-from morl.errors import MorlError
 
 
 def _named(metavar: str, hint: str = "") -> Any:
@@ -25,48 +21,8 @@ def _named(metavar: str, hint: str = "") -> Any:
     return arg(metavar=metavar, help_behavior_hint=hint)
 
 
-Backend = Literal["auto", "batched", "original", "async", "sync"]
+Backend = Literal["auto", "batched", "original", "async", "sync", "envpool"]
 Switch = FlagCreatePairsOff[bool]
-
-NOTATION = ConstructorRegistry()
-"""How values are written beyond tyro's own ways: 2e6 for a whole number, NAME=VALUE for dictionaries."""
-
-
-@NOTATION.primitive_rule
-def _whole_numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
-    if info.type is not int:
-        return None
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="INT",
-        instance_from_str=lambda words: whole_number(words[0]),
-        is_instance=lambda value: isinstance(value, int),
-        str_from_instance=lambda value: [str(value)],
-    )
-
-
-@NOTATION.primitive_rule
-def _dictionaries(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[dict[str, Any]] | None:
-    if dict not in (info.type, info.type_origin):
-        return None
-    return PrimitiveConstructorSpec(
-        nargs="*",
-        metavar="NAME=VALUE",
-        instance_from_str=keyword_arguments,
-        is_instance=lambda value: isinstance(value, dict),
-        str_from_instance=lambda values: [f"{name}={json.dumps(value)}" for name, value in values.items()],
-    )
-
-
-def whole_number(text: str) -> int:
-    """`2000000`, `2_000_000` or `2e6`; a ValueError for anything that is not whole."""
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
-    if not number.is_integer():
-        raise ValueError(f"expected a whole number, got {text}")
-    return int(number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +35,7 @@ class Train:
     module: ClassVar[str] = "morl.cli.train"
 
     env: Annotated[Positional[str | None], _named("ENV", "(required)")] = None
-    """Environment id or module:Class; `morl list envs` shows the known ones."""
+    """Environment id, ID[TERM,...] for terms of its info, or module:Class; `morl list envs` shows known ones."""
     agent: Annotated[str | None, _named("NAME", "(required)")] = None
     """Agent name or module:Class; `morl list agents` shows the known ones."""
     steps: Annotated[int | None, _named("INT", "(required)")] = None
@@ -109,10 +65,8 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """Evaluate a trained agent on fresh episodes, by default of the original environment."""
-
-    module: ClassVar[str] = "morl.cli.evaluate"
+class Trained:
+    """Which agent, in which environment."""
 
     path: Annotated[Positional[Path], arg(metavar="RUN|AGENT")]
     """A run directory, or the folder of a saved agent."""
@@ -120,6 +74,16 @@ class Evaluate:
     """Environment id or module:Class; by default the one that the agent was trained on."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment, beside those of the run; values are read as JSON, or as text."""
+    device: str = "cpu"
+    """Where the agent acts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Trained):
+    """Evaluate a trained agent on fresh episodes, by default of the original environment."""
+
+    module: ClassVar[str] = "morl.cli.evaluate"
+
     weights: Annotated[tuple[str, ...], _named("W1,W2,...")] = ()
     """Preferences, each non-negative and summing to one, such as 0.5,0.5 0.9,0.1."""
     partitions: Annotated[int | None, _named("INT")] = None
@@ -132,10 +96,30 @@ class Evaluate:
     """What to evaluate on; published numbers come from original."""
     gamma: Annotated[float | None, _named("FLOAT")] = None
     """Discount; by default that of the agent."""
-    device: str = "cpu"
-    """Where to evaluate."""
     out: Annotated[Path | None, _named("FILE")] = None
     """Where to write the front; by default a new file in the run directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play(Trained):
+    """Film a trained agent's greedy policy for one preference, on the original environment."""
+
+    module: ClassVar[str] = "morl.cli.play"
+
+    weights: Annotated[tuple[str, ...], _named("W1 W2 ...", "(required)")] = ()
+    """The preference: non-negative numbers that sum to one, such as 0.3 0.7."""
+    out: Annotated[Path | None, _named("FILM")] = None
+    """The film: .gif, or .mp4 with the extra `video`; by default a new GIF in the run directory."""
+    episodes: int = 1
+    """Episodes, one after the other."""
+    seed: int = 1
+    """Seed of the episodes, as for `morl evaluate`."""
+    fps: Annotated[float | None, _named("FLOAT")] = None
+    """Pictures per second; by default the environment's own, at most 30."""
+    max_steps: Annotated[int | None, _named("INT")] = None
+    """Cut every episode off after this many steps."""
+    no_render: Switch = False
+    """Make no film, only print what was earned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +153,7 @@ class CheckEnv:
     module: ClassVar[str] = "morl.cli.check"
 
     env: Annotated[Positional[str], arg(metavar="ENV")]
-    """Environment id or module:Class."""
+    """Environment id, ID[TERM,...] for terms of its info, or module:Class."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; values are read as JSON, or as text."""
 
@@ -189,6 +173,7 @@ class Demo:
 COMMANDS: dict[str, type] = {
     "train": Train,
     "evaluate": Evaluate,
+    "play": Play,
     "compare": Compare,
     "list": List,
     "check-env": CheckEnv,
@@ -260,17 +245,3 @@ def flag_value(arguments: Sequence[str], name: str) -> str | None:
         elif argument.startswith(name + "="):
             value = argument[len(name) + 1 :]
     return value
-
-
-def keyword_arguments(pairs: Sequence[str]) -> dict[str, Any]:
-    """`("size=3", "map=small")` as `{"size": 3, "map": "small"}`."""
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise MorlError(f"expected NAME=VALUE, got {pair!r}; for example size=3")
-        try:
-            values[name] = json.loads(text)
-        except ValueError:
-            values[name] = text
-    return values

@@ -13,7 +13,8 @@ from refusals import assert_error
 
 import morl
 from morl import registry
-from morl.cli.options import flag_value, keyword_arguments, whole_number
+from morl.cli.notation import keyword_arguments, whole_number
+from morl.cli.options import flag_value
 from morl.errors import MorlError
 from morl.front import Front
 from morl.runs import Run

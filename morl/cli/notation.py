@@ -1,0 +1,65 @@
+"""How values are written on the command line beyond tyro's own ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from morl.errors import MorlError
+
+NOTATION = ConstructorRegistry()
+"""How values are written beyond tyro's own ways: 2e6 for a whole number, NAME=VALUE for dictionaries."""
+
+
+@NOTATION.primitive_rule
+def _whole_numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
+    if info.type is not int:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda words: whole_number(words[0]),
+        is_instance=lambda value: isinstance(value, int),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+@NOTATION.primitive_rule
+def _dictionaries(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[dict[str, Any]] | None:
+    if dict not in (info.type, info.type_origin):
+        return None
+    return PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="NAME=VALUE",
+        instance_from_str=keyword_arguments,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda values: [f"{name}={json.dumps(value)}" for name, value in values.items()],
+    )
+
+
+def whole_number(text: str) -> int:
+    """`2000000`, `2_000_000` or `2e6`; a ValueError for anything that is not whole."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+    if not number.is_integer():
+        raise ValueError(f"expected a whole number, got {text}")
+    return int(number)
+
+
+def keyword_arguments(pairs: Sequence[str]) -> dict[str, Any]:
+    """`("size=3", "map=small")` as `{"size": 3, "map": "small"}`."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise MorlError(f"expected NAME=VALUE, got {pair!r}; for example size=3")
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values
