@@ -7,14 +7,24 @@ import warnings
 
 from rich.markup import escape
 
+import morl
 from morl import registry
 from morl.cli.options import List
 from morl.cli.tables import make_table, show
+from morl.errors import EnvError, MorlError
+from morl.registry import EnvCard, Objective
 
 
 def run(options: List) -> None:
     """Print what was asked for."""
-    {"envs": list_envs, "agents": list_agents, "indicators": list_indicators}[options.what]()
+    if not options.ids:
+        {"envs": list_envs, "agents": list_agents, "indicators": list_indicators}[options.what]()
+    elif options.what != "envs":
+        raise MorlError(
+            f"expected ids after `morl list envs`, got {options.ids[0]!r} after `list {options.what}`"
+        )
+    for env_id in options.ids:
+        describe(env_id)
 
 
 def list_envs() -> None:
@@ -26,7 +36,7 @@ def list_envs() -> None:
         protocol = card.protocol()
         table.add_row(
             card.id,
-            ", ".join(objective.name for objective in card.objectives),
+            ", ".join(map(_in_short, card.objectives)),
             f"{protocol.gamma:g}",
             ", ".join(f"{value:g}" for value in protocol.reference_point),
             card.front_kind,
@@ -36,9 +46,66 @@ def list_envs() -> None:
     show(
         "Environments",
         table,
+        "Names stand with their units; a cost is paid as a negative reward. All of a card: `morl list envs ID`.\n"
         "Any other environment with vector rewards works too, as Gymnasium id or module:Class; of one with a "
         "single reward, ID[TERM,...] makes terms of its info objectives. `morl check-env ENV` tells.",
     )
+
+
+def _in_short(objective: Objective) -> str:
+    notes = [word for word in (escape(objective.unit), "cost" if objective.cost else "") if word]
+    return f"{objective.name} ({', '.join(notes)})" if notes else objective.name
+
+
+def describe(env_id: str) -> None:
+    """All that the card of one environment says, and its spaces.
+
+    Raises:
+        EnvError: there is no card.
+    """
+    card = registry.get_card(env_id)
+    if card is None:
+        known = list(registry.cards())
+        raise EnvError(
+            f"expected an environment with a card, got {env_id!r}.{registry.suggest(env_id, known)} "
+            "`morl check-env` looks at any other"
+        )
+    objectives = make_table("objective", "unit", "direction", "what it is")
+    for objective in card.objectives:
+        direction = "minus a cost: the nearer to 0 the better" if objective.cost else "the more the better"
+        objectives.add_row(objective.name, escape(objective.unit), direction, escape(objective.description))
+    show(f"{card.id}: {card.description}", objectives)
+    protocols = make_table("protocol", "discount", "reference point", "source")
+    for protocol in card.protocols:
+        default = " (default)" if protocol.name == card.default_protocol else ""
+        point = ", ".join(f"{value:g}" for value in protocol.reference_point)
+        protocols.add_row(protocol.name + default, f"{protocol.gamma:g}", point, escape(protocol.source))
+    batched = f"yes, also as {registry.NAMESPACE}{card.id} in Gymnasium's registry" if card.batched else "no"
+    show(
+        "Evaluation",
+        protocols,
+        "\n".join((*_spaces(card), f"known front: {card.front_kind}", f"batched: {batched}")),
+    )
+
+
+def _spaces(card: EnvCard) -> list[str]:
+    """Lines on what is observed and done."""
+    lines = [
+        f"{name}: {text}"
+        for name, text in (("observation", card.observation), ("action", card.action))
+        if text
+    ]
+    try:
+        env = morl.make_vec(card.id, num_envs=1)
+    except EnvError:
+        needs = f"; its spaces show once the extra {card.extra} is installed" if card.extra else ""
+        return [*lines, f"cannot be made here{needs}"]
+    try:
+        spaces = ("observation", "action", "reward")
+        found = (env.single_observation_space, env.single_action_space, env.reward_space)
+        return [*lines, *(f"{name} space: {space}" for name, space in zip(spaces, found, strict=True))]
+    finally:
+        env.close()
 
 
 def list_agents() -> None:

@@ -47,7 +47,8 @@ class Train:
     device: str = "cpu"
     """Where to train, such as cpu or cuda."""
     backend: Backend = "auto"
-    """What to train on: auto is the batched twin where there is one, else the original in processes."""
+    """What to train on: auto is the batched twin where there is one, else the original in a loop;
+    async is one process for each, which pays where a step takes long."""
     compile: Switch = False
     """Compile the batched environment: slow to start, then faster."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -144,6 +145,8 @@ class List:
 
     what: Positional[Literal["envs", "agents", "indicators"]]
     """What to list."""
+    ids: Annotated[Positional[tuple[str, ...]], _named("[ID ...]")] = ()
+    """Environments to print all of: units and directions, spaces, protocols and their sources."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from morl import registry
 from morl.comparison import Comparison
 from morl.front import Front
 
@@ -105,7 +106,12 @@ def _notes(comparison: Comparison) -> str:
     ]
     if outside:
         lines.append(f"not above the reference point, so not in the hypervolume: {', '.join(outside)}")
-    twins = [name for name, front in comparison.fronts.items() if front.backend == "batched"]
+    card = registry.get_card(comparison.env_id)
+    twins = [
+        name
+        for name, front in comparison.fronts.items()
+        if front.backend == "batched" and (card is None or card.original)
+    ]
     if twins:
         lines.append(f"evaluated on the batched twin, not the original: {', '.join(twins)}")
     if comparison.own_weights:
