@@ -214,7 +214,13 @@ def learning_steps(
         batch, boot, weights, gamma=gamma, tolerance=tolerance, caution=caution, optimism=optimism
     )
     length = len(batch.action)
-    parts = (batch.obs, batch.action, repeated[:length], goal - action_gap * boot.regret, usable.to(goal.dtype))
+    parts = (
+        batch.obs,
+        batch.action,
+        repeated[:length],
+        goal - action_gap * boot.regret,
+        usable.to(goal.dtype),
+    )
     return Steps(*(part.flatten(0, 1) for part in parts))
 
 

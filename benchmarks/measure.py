@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gymnasium.spaces import Discrete
 
 CHUNK = 10
 """Batched steps between two looks at the clock."""
@@ -30,8 +31,19 @@ def peak_memory() -> int:
 
 
 def random_actions(env: Any, generator: torch.Generator) -> torch.Tensor:
-    """Uniform actions for every environment, drawn on its device."""
-    return torch.randint(env.single_action_space.n, (env.num_envs,), generator=generator, device=env.device)
+    """Random actions for every environment, drawn on its device as Gymnasium's spaces draw them.
+
+    Uniform; of a range without an upper end, exponential from its lower one.
+    """
+    space = env.single_action_space
+    if isinstance(space, Discrete):
+        return torch.randint(int(space.n), (env.num_envs,), generator=generator, device=env.device)
+    shape = (env.num_envs, *space.shape)
+    low = float(space.low.min())
+    if not space.is_bounded("above"):
+        return low + torch.empty(shape, device=env.device).exponential_(generator=generator)
+    span = float(space.high.max()) - low
+    return low + span * torch.rand(shape, generator=generator, device=env.device)
 
 
 def batched_rate(env: Any, seconds: float, generator: torch.Generator) -> float:
@@ -75,7 +87,8 @@ class OriginalLoop:
         self.bare = bare
         self.limit = made.spec.max_episode_steps
         made.action_space.seed(0)
-        self.actions = [int(made.action_space.sample()) for _ in range(self.CHUNK)]
+        drawn = [made.action_space.sample() for _ in range(self.CHUNK)]
+        self.actions = [int(a) for a in drawn] if isinstance(made.action_space, Discrete) else drawn
         self.env: Any = made.unwrapped if bare else made
         self.env.reset(seed=0)
 

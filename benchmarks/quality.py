@@ -85,7 +85,7 @@ CASES = (
     Case(
         problem=MINECART,
         agent="envelope-dqn",
-        total_steps=12_000_000,
+        total_steps=11_000_000,
         num_envs=512,
         bars=(
             Bar("commanded", 97),

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import adapters
 import common
 import training
 from common import Bar, BenchmarkError, spread, table
@@ -23,8 +24,26 @@ from quality import MINECART
 
 FOLDER = common.OUT / "speed"
 TRIALS = common.OUT / "trials"
-ENVS = ("deep-sea-treasure-v0", "minecart-v0", "minecart-deterministic-v0")
+ENVS = (
+    "deep-sea-treasure-v0",
+    "minecart-v0",
+    "minecart-deterministic-v0",
+    "resource-gathering-v0",
+    "breakable-bottles-v0",
+    "fruit-tree-v0",
+    "four-room-v0",
+    "fishwood-v0",
+    "water-reservoir-v0",
+    "mo-mountaincar-v0",
+    "mo-mountaincar-3d-v0",
+    "mo-mountaincar-timemove-v0",
+    "mo-mountaincar-timespeed-v0",
+    "mo-mountaincarcontinuous-v0",
+)
+"""The batched environments that MO-Gymnasium has, too, except minecart's pictures."""
 SIZES = (4096, 16384, 65536)
+MANY = {"building-energy-9-v0": Bar("steps", 200_000), "building-energy-3-v0": None, "hypergrid-10d-v0": None}
+"""Environments that only exist batched, and what 1,024 of them must do in a second."""
 AGENTS = ("envelope-dqn", "conditioned-ppo")
 RATIO_BARS = {"eager": Bar("ratio", 25), "compiled": Bar("ratio", 100)}
 RESIDENT_BAR = Bar("memory", 1.0, at_least=False)
@@ -42,8 +61,8 @@ def measure_environments(options: argparse.Namespace) -> Result:
     found = {}
     for env_id in ENVS:
         print(f"environments: {env_id}", flush=True)
-        request = {"env": env_id, "sizes": options.sizes, "repeats": options.repeats}
-        request["seconds"] = options.seconds
+        request = {"env": env_id, "sizes": options.sizes, "original": True}
+        request.update(repeats=options.repeats, seconds=options.seconds)
         found[env_id] = common.fresh_process("throughput", request, threads=options.threads)
     return {"found": found}
 
@@ -76,6 +95,27 @@ def show_environments(result: Result) -> str:
     headers = ["environment", "MO-Gymnasium, 1000 steps/s", "batched", "at size", "first 5 steps, s"]
     headers += ["1000 steps/s", "ratio", "bar", "verdict", "ratio to the bare loop"]
     return table(headers, rows)
+
+
+def measure_many(options: argparse.Namespace) -> Result:
+    """Steps per second of 1,024 environments with many objectives."""
+    found = {}
+    for env_id in MANY:
+        print(f"many: {env_id}", flush=True)
+        request = {"env": env_id, "sizes": [1024], "original": False}
+        request.update(repeats=options.repeats, seconds=options.seconds)
+        found[env_id] = common.fresh_process("throughput", request, threads=options.threads)
+    return {"found": found}
+
+
+def show_many(result: Result) -> str:
+    rows = []
+    for env_id, found in result["found"].items():
+        bar = MANY[env_id]
+        for name, rates in found["batched"].items():
+            judged = [f">= {bar.limit:,.0f}", bar.verdict(median(rates))] if bar else ["", "reported"]
+            rows.append([env_id, name.split()[0], spread(rates, "{:,.0f}"), *judged])
+    return table(["1,024 x environment", "mode", "steps/s in all", "bar", "verdict"], rows)
 
 
 def _thousands(rates: Sequence[float]) -> str:
@@ -153,6 +193,8 @@ Measure = Callable[[argparse.Namespace], Result]
 Show = Callable[[Result], str]
 SECTIONS: dict[str, tuple[Measure, Show]] = {
     "environments": (measure_environments, show_environments),
+    "many": (measure_many, show_many),
+    "adapters": (adapters.measure, adapters.show),
     "memory": (measure_memory, show_memory),
     "evaluation": (measure_evaluation, show_evaluation),
     "startup": (measure_startup, show_startup),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import adapters
 import measure
 import torch
 
@@ -94,9 +95,10 @@ def curve(request: Request) -> dict[str, Any]:
 
 
 def throughput(request: Request) -> dict[str, Any]:
-    """Steps per second of the original and of the batched environment, eager and compiled, in turns."""
+    """Steps per second of the original, if asked for, and of the batched environment, in turns."""
     env_id, seconds = request["env"], request["seconds"]
-    loops = {name: measure.OriginalLoop(env_id, bare=name == "bare") for name in ("original", "bare")}
+    names = ("original", "bare") if request["original"] else ()
+    loops = {name: measure.OriginalLoop(env_id, bare=name == "bare") for name in names}
     generator = torch.Generator().manual_seed(0)
     envs, first_seconds = {}, {}
     for mode in ("eager", "compiled"):
@@ -152,7 +154,8 @@ def _agent(request: Request) -> tuple[Any, Any]:
 
 
 TASKS: dict[str, Callable[[Request], dict[str, Any]]] = {
-    task.__name__: task for task in (train, curve, throughput, resident, evaluate)
+    task.__name__: task
+    for task in (train, curve, throughput, resident, evaluate, adapters.processes, adapters.pools)
 }
 
 if __name__ == "__main__":

@@ -153,10 +153,20 @@ def test_lists(call) -> None:
 def test_a_whole_card(call) -> None:
     status, out, _ = call("list", "envs", "minecart-v0", "hypergrid-3d-v0")
     assert status == 0
-    for text in ("fuel", "amount", "minus a cost", "c-morl (default)", "-1, -1, -200", "Liu et al.", "best known"):
+    for text in (
+        "fuel",
+        "amount",
+        "minus a cost",
+        "c-morl (default)",
+        "-1, -1, -200",
+        "Liu et al.",
+        "best known",
+    ):
         assert text in out, text
     assert "action space: Discrete(6)" in out and "closed form" in out
-    assert_error(call("list", "envs", "minecart-v1"), "expected an environment with a card, got 'minecart-v1'")
+    assert_error(
+        call("list", "envs", "minecart-v1"), "expected an environment with a card, got 'minecart-v1'"
+    )
     assert_error(call("list", "agents", "random"), "expected ids after `morl list envs`, got 'random'")
 
 

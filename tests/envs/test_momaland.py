@@ -251,6 +251,8 @@ def test_momalands_environments_are_those_of_its_own_wrapper(name: str) -> None:
         if len(expected):  # the same of its beach
             np.testing.assert_allclose(obs, expected, rtol=1e-5, atol=1e-6)
     core = joint.parallel.unwrapped
-    if getattr(core, "terminations", None):  # what the environment itself says, whatever the order it returns it in
+    if getattr(
+        core, "terminations", None
+    ):  # what the environment itself says, whatever the order it returns it in
         assert terminated == any(core.terminations.values()) == (not any(core.truncations.values()))
     joint.close()
