@@ -61,7 +61,7 @@ class Config:
     """Fraction of the budget during which the better of return and value is the target: finds sparse rewards
     quickly and keeps them."""
     optimism_until: float = 0.6
-    """Fraction of the budget during which returns that beat the value by `margin` still are; later luck would count."""
+    """Fraction of the budget during which returns that beat the value by `margin` still are; later, luck counts."""
     margin: float = 0.02
     """By how much they must, in units of the largest reward."""
     warmup: float = 0.1
