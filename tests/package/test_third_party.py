@@ -133,7 +133,7 @@ def out(site: Path) -> str:
 
 
 def test_the_lists_show_what_is_installed(out: str) -> None:
-    for text in ("place, effort", "a corridor of our own", "wanderer", "Goes anywhere, at our lab."):
+    for text in ("place (metres), effort", "a corridor of our own", "wanderer", "Goes anywhere, at our lab."):
         assert text in out
     assert "minecart-v0" in out and "envelope-dqn" in out  # the broken package takes nothing with it
 
