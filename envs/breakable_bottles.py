@@ -36,14 +36,24 @@ LIMIT = 100
 class State(NamedTuple):
     """Where n carriers are, and where the bottles are."""
 
-    location: Tensor
-    """(n,) int64, from 0, where bottles are taken, to size - 1, where they are delivered."""
-    carrying: Tensor
-    """(n,) int64, 0 to 2."""
-    delivered: Tensor
-    """(n,) int64, 0 to 2."""
+    place: Tensor
+    """(n,) int64, `(location * 3 + carrying) * 3 + delivered`: location from 0, where bottles are taken, to
+    size - 1, where they are delivered; carrying and delivered from 0 to 2."""
     dropped: Tensor
-    """(n, size - 2) int64, how many bottles lie at each location between."""
+    """(n, size - 2) int32, how many bottles lie at each location between."""
+
+
+class Tables(NamedTuple):
+    """What comes of each (place, action, whether a bottle would fall, whether one lies there)."""
+
+    following: NDArray[np.int64]
+    """(rows,) the next place."""
+    dropped: NDArray[np.int64]
+    """(rows,) by how many bottles more lie there: -1, 0 or 1."""
+    delivered: NDArray[np.int64]
+    """(rows,) how many are delivered."""
+    terminated: NDArray[np.bool_]
+    """(rows,)."""
 
 
 class BreakableBottles(BatchedEnv):
@@ -86,11 +96,19 @@ class BreakableBottles(BatchedEnv):
             **options,
         )
         self.size = size
-        self.unbreakable = unbreakable_bottles
         self.prob_drop = self.constant(float(prob_drop))
-        self.pay = self.constant([float(time_penalty), float(bottle_reward)])
-        self.counts = self.constant(np.eye(3, dtype=np.int64))
-        self.places = self.constant(np.eye(size, dtype=np.int64))
+        tables = make_tables(size, unbreakable_bottles)
+        paid = np.stack((np.ones_like(tables.delivered), tables.delivered), axis=1)
+        self.paid = self.constant(np.pad(paid * [time_penalty, bottle_reward], ((0, 0), (0, 1))))
+        self.potential = self.constant([0.0, 0.0, 1.0])
+        self.following, self.terminates = self.constant(tables.following), self.constant(tables.terminated)
+        self.dropped = self.constant(tables.dropped, dtype=torch.int32)
+        self.between = self.constant(np.arange(1, size - 1))
+        location, carrying, delivered = np.unravel_index(np.arange(9 * size), (size, 3, 3))
+        # What is observed is ones and zeros: the bits of one integer, from the first column on.
+        self.seen = self.constant(1 << carrying | 8 << delivered | 1 << 4 + size + location)
+        self.lying = self.constant(1 << 6 + np.arange(size - 2))
+        self.columns = self.constant(np.arange(2 * size + 4))
 
     def draw_step_noise(self, n: int, streams: Streams) -> Tensor:
         """Uniform numbers (n,): below `prob_drop`, a bottle falls."""
@@ -98,47 +116,58 @@ class BreakableBottles(BatchedEnv):
 
     def initial_state(self, n: int, noise: Tensor | None) -> State:
         """All at the destination, with nothing."""
-        none = torch.zeros(n, dtype=torch.int64, device=self.device)
-        return State(none + (self.size - 1), none, none, none.unsqueeze(1).expand(n, self.size - 2))
+        place = torch.full((n,), 9 * (self.size - 1), dtype=torch.int64, device=self.device)
+        return State(place, torch.zeros(n, self.size - 2, dtype=torch.int32, device=self.device))
 
     def observe(self, state: State) -> Tensor:
         """Bottles carried, delivered and dropped, and locations (n, 2 size + 4)."""
-        return torch.cat(
-            (
-                self.counts.index_select(0, state.carrying),
-                self.counts.index_select(0, state.delivered),
-                (state.dropped > 0).to(torch.int64),
-                self.places.index_select(0, state.location),
-            ),
-            dim=1,
-        )
+        seen = self.seen.index_select(0, state.place) + ((state.dropped > 0) * self.lying).sum(dim=1)
+        return (seen.unsqueeze(1) >> self.columns) & 1
 
     def transition(self, state: State, action: Tensor, noise: Tensor | None) -> Step:
         """Drop, move and deliver, or pick up."""
         assert noise is not None
-        location, carrying, delivered, dropped = state
-        here = self.places.index_select(0, location)[:, 1:-1]  # all zero at both ends
-        left, right = (action == LEFT) & (location > 0), (action == RIGHT) & (location < self.size - 1)
-        between = here.any(dim=1)
-        drops = (left | right) & between & (carrying > 1) & (noise < self.prob_drop)
-        picks = (action == PICK_UP) & (carrying < WANTED)
-        takes = picks & (location == 0)
-        finds = picks & ((here * dropped).sum(dim=1) > 0) & self.unbreakable
-        location = location + right.to(torch.int64) - left.to(torch.int64)
-        dropped = dropped + here * (drops.to(torch.int64) - finds.to(torch.int64)).unsqueeze(1)
-        carrying = carrying - drops.to(torch.int64) + (takes | finds).to(torch.int64)
-        arrives = right & (location == self.size - 1)
-        after = torch.where(arrives, (delivered + carrying).clamp(max=WANTED), delivered)
-        paid = torch.stack((torch.ones_like(after), after - delivered), dim=1).to(self.dtype) * self.pay
-        litter = _litter(state.dropped) - _litter(dropped)  # the potential is minus that
-        reward = torch.cat((paid, litter.to(self.dtype).unsqueeze(1)), dim=1)
-        following = State(location, carrying.masked_fill(arrives, 0), after, dropped)
-        return Step(following, reward, arrives & (after == WANTED))
+        place, dropped = state
+        here = (place // 9).unsqueeze(1) == self.between
+        lies = (here & (dropped > 0)).any(dim=1)
+        falls = noise < self.prob_drop
+        row = (place * 3 + action) * 4 + falls.to(torch.int64) * 2 + lies.to(torch.int64)
+        after = dropped + here * self.dropped.index_select(0, row).unsqueeze(1)
+        litter = _litter(dropped) - _litter(after)  # the potential is minus that
+        reward = self.paid.index_select(0, row) + litter.to(self.dtype).unsqueeze(1) * self.potential
+        return Step(
+            State(self.following.index_select(0, row), after), reward, self.terminates.index_select(0, row)
+        )
+
+
+def make_tables(size: int, unbreakable: bool) -> Tables:
+    """The rules, applied to everything that can be done anywhere."""
+    shape = (size, 3, 3, 3, 2, 2)
+    rows = int(np.prod(shape))
+    following, delivers = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    dropped, terminated = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.bool_)
+    for row, (location, carrying, delivered, action, falls, lies) in enumerate(np.ndindex(shape)):
+        to, between = location, 0 < location < size - 1
+        if action == PICK_UP and carrying < WANTED:
+            finds = bool(between and lies and unbreakable)
+            carrying += finds or location == 0
+            dropped[row] = -int(finds)
+        elif action != PICK_UP:
+            to = max(0, location - 1) if action == LEFT else min(size - 1, location + 1)
+            if between and carrying == WANTED and falls:
+                carrying -= 1
+                dropped[row] = 1
+            if to == size - 1 > location:
+                delivers[row] = min(carrying, WANTED - delivered)
+                carrying, delivered = 0, delivered + delivers[row]
+                terminated[row] = delivered == WANTED
+        following[row] = (to * 3 + carrying) * 3 + delivered
+    return Tables(following, dropped, delivers, terminated)
 
 
 def _litter(dropped: Tensor) -> Tensor:
-    """1 where any bottle lies around, else 0: (n,) int64."""
-    return (dropped > 0).any(dim=1).to(torch.int64)
+    """1 where any bottle lies around, else 0: (n,) int32."""
+    return (dropped > 0).any(dim=1).to(torch.int32)
 
 
 def check_arguments(
@@ -181,7 +210,8 @@ def front(gamma: float) -> NDArray[np.float64]:
     model = tabulate(env, [(chance, 0.0), (1.0 - chance, 1.0)], merge=merge)
 
     def choose(state: tuple[float, ...], load: int, turn_back: int) -> int:
-        location, carrying, delivered, *dropped = state
+        place, *dropped = state
+        location, carrying, delivered = np.unravel_index(int(place), (env.size, 3, 3))
         if carrying == 0:
             return PICK_UP if location == 0 else LEFT
         lacks = delivered + carrying < load

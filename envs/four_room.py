@@ -50,13 +50,17 @@ LIMIT = 200
 """Steps, after which an episode is cut off."""
 
 
+MOST_SHAPES = 30
+"""What is collected are the bits of one integer."""
+
+
 class State(NamedTuple):
     """Where n collectors are, and what they have collected."""
 
     cell: Tensor
     """(n,) int64, row * columns + column."""
     collected: Tensor
-    """(n, shapes) bool; shapes are counted column by column."""
+    """(n,) int32, a bit for each shape; shapes are counted column by column."""
 
 
 class FourRoom(BatchedEnv):
@@ -82,6 +86,10 @@ class FourRoom(BatchedEnv):
     ) -> None:
         grid = read_maze(maze)
         shapes = shape_cells(grid)
+        if len(shapes) > MOST_SHAPES:
+            raise EnvError(
+                f"expected at most {MOST_SHAPES} shapes in a maze, got {len(shapes)}; leave some out"
+            )
         super().__init__(
             num_envs,
             # The original's bound is the number of rows.
@@ -94,9 +102,14 @@ class FourRoom(BatchedEnv):
         cells = grid.ravel()
         pays = np.stack([(cells == kind) | (cells == "G") for kind in KINDS], axis=1)
         self.next_cell = self.constant(next_cells(grid != "X", MOVES))
-        self.position = self.constant(np.indices(grid.shape).reshape(2, -1).T, dtype=torch.int32)
+        position = np.indices(grid.shape).reshape(2, -1).T
+        self.position = self.constant(np.pad(position, ((0, 0), (0, len(shapes)))), dtype=torch.int32)
+        # Bit k of what is collected stands in column 2 + k; bit 30 is never set.
+        self.bits = self.constant(np.array([30, 30, *range(len(shapes))], dtype=np.int32))
         self.starts = self.constant(start_cells(grid))
-        self.shapes = self.constant(np.arange(grid.size)[:, None] == shapes)
+        self.shape = self.constant(
+            (np.arange(grid.size)[:, None] == shapes) @ (1 << np.arange(len(shapes))), dtype=torch.int32
+        )
         self.is_goal = self.constant(cells == "G")
         self.pays = self.constant(pays.astype(np.float64))
 
@@ -107,17 +120,18 @@ class FourRoom(BatchedEnv):
     def initial_state(self, n: int, noise: Tensor | None) -> State:
         """All at a start, with nothing collected."""
         cell = self.starts.expand(n) if noise is None else self.starts.index_select(0, noise)
-        return State(cell, torch.zeros(n, self.shapes.shape[1], dtype=torch.bool, device=self.device))
+        return State(cell, torch.zeros(n, dtype=torch.int32, device=self.device))
 
     def observe(self, state: State) -> Tensor:
         """Positions and what is collected (n, 2 + shapes)."""
-        return torch.cat((self.position.index_select(0, state.cell), state.collected.to(torch.int32)), dim=1)
+        collected = (state.collected.unsqueeze(1) >> self.bits) & 1
+        return self.position.index_select(0, state.cell) + collected
 
     def transition(self, state: State, action: Tensor, noise: Tensor | None) -> Step:
         """Move, then collect what lies there."""
         cell = self.next_cell.index_select(0, state.cell * len(MOVES) + action)
-        here, goal = self.shapes.index_select(0, cell), self.is_goal.index_select(0, cell)
-        paid = (here & ~state.collected).any(dim=1) | goal
+        here, goal = self.shape.index_select(0, cell), self.is_goal.index_select(0, cell)
+        paid = ((here & ~state.collected) != 0) | goal
         reward = self.pays.index_select(0, cell) * paid.to(self.dtype).unsqueeze(1)
         return Step(State(cell, state.collected | here), reward, goal)
 

@@ -24,6 +24,9 @@ from morl.streams import Streams
 MAP = ("..GE.", "..E.D", ".....", ".....", "..H..")
 """Gold, enemies, a diamond, and home, where everybody starts."""
 
+DIAMOND, GOLD, ENEMY, HOME = 1, 2, 4, 8
+"""What lies in a cell."""
+
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """Up, down, left, right as (row, column)."""
 
@@ -71,8 +74,17 @@ class ResourceGathering(BatchedEnv):
         cells = grid.ravel()
         self.start = int(np.flatnonzero(cells == "H")[0])
         self.next_cell = self.constant(next_cells(grid != "X", MOVES))
-        self.position = self.constant(np.indices(grid.shape).reshape(2, -1).T, dtype=torch.int32)
-        self.holds = self.constant(np.stack([cells == mark for mark in "GDEH"], axis=1))
+        # Little is different from one another, so it is looked up: what is observed for cell and belongings, what is
+        # paid for death, home and belongings.
+        position = np.indices(grid.shape).reshape(2, -1).T
+        belongings = np.array([(gold, diamond) for gold in (0, 1) for diamond in (0, 1)])
+        seen = np.hstack((np.repeat(position, 4, axis=0), np.tile(belongings, (grid.size, 1))))
+        self.observations = self.constant(seen, dtype=torch.int32)
+        paid = [
+            (-dead, home * g, home * d) for dead in (0, 1) for home in (0, 1) for g, d in belongings.tolist()
+        ]
+        self.rewards = self.constant(np.array(paid, dtype=np.float64))
+        self.marks = self.constant(sum((cells == mark) << bit for bit, mark in enumerate("DGEH")))
         self.danger = self.constant(DANGER)
 
     def draw_step_noise(self, n: int, streams: Streams) -> Tensor:
@@ -86,19 +98,22 @@ class ResourceGathering(BatchedEnv):
 
     def observe(self, state: State) -> Tensor:
         """Positions and belongings (n, 4)."""
-        belongings = torch.stack((state.gold, state.diamond), dim=1).to(torch.int32)
-        return torch.cat((self.position.index_select(0, state.cell), belongings), dim=1)
+        return self.observations.index_select(0, state.cell * 4 + _belongings(state.gold, state.diamond))
 
     def transition(self, state: State, action: Tensor, noise: Tensor | None) -> Step:
         """Move, then take what lies there, be killed or be home."""
         assert noise is not None
         cell = self.next_cell.index_select(0, state.cell * len(MOVES) + action)
-        finds_gold, finds_diamond, meets_enemy, home = self.holds.index_select(0, cell).unbind(dim=1)
-        gold, diamond = state.gold | finds_gold, state.diamond | finds_diamond
-        killed = meets_enemy & (noise < self.danger)
-        paid = torch.stack((home & gold, home & diamond), dim=1).to(self.dtype)
-        reward = torch.cat((-killed.to(self.dtype).unsqueeze(1), paid), dim=1)
-        return Step(State(cell, gold, diamond), reward, killed | home)
+        mark = self.marks.index_select(0, cell)
+        gold, diamond = state.gold | (mark == GOLD), state.diamond | (mark == DIAMOND)
+        killed, home = (mark == ENEMY) & (noise < self.danger), mark == HOME
+        index = killed.to(torch.int64) * 8 + home.to(torch.int64) * 4 + _belongings(gold, diamond)
+        return Step(State(cell, gold, diamond), self.rewards.index_select(0, index), killed | home)
+
+
+def _belongings(gold: Tensor, diamond: Tensor) -> Tensor:
+    """0 for nothing, 1 for the diamond, 2 for gold, 3 for both: (n,) int64."""
+    return gold.to(torch.int64) * 2 + diamond.to(torch.int64)
 
 
 @remembered
