@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from morl.errors import MorlError
+from morl.streams import Streams
 
 LOG_STD_RANGE = (-5.0, 1.0)
 """Bounds of the log standard deviation, in units of half the action range."""
@@ -32,8 +33,15 @@ class Categorical:
 
     def sample(self, head: Tensor, generator: torch.Generator) -> Tensor:
         """Actions (...,) int64."""
+        return self.sample_from(head, torch.rand(head.shape, generator=generator, device=head.device))
+
+    def draw(self, streams: Streams) -> Tensor:
+        """What `sample_from` takes for every environment of the streams."""
+        return streams.uniform(self.actions)
+
+    def sample_from(self, head: Tensor, uniform: Tensor) -> Tensor:
+        """Actions (...,) int64 from uniform numbers (..., actions)."""
         # The first of independent exponential clocks. `exponential_` takes no generator on the meta device.
-        uniform = torch.rand(head.shape, generator=generator, device=head.device)
         noise = -torch.log1p(-uniform).clamp_max(-torch.finfo(uniform.dtype).tiny)
         return (head.softmax(dim=-1) / noise).argmax(dim=-1)
 
@@ -82,8 +90,15 @@ class Gaussian:
 
     def sample(self, head: Tensor, generator: torch.Generator) -> Tensor:
         """Scaled actions (..., d), not clipped."""
+        return self.sample_from(head, torch.empty_like(self.mode(head)).normal_(generator=generator))
+
+    def draw(self, streams: Streams) -> Tensor:
+        """What `sample_from` takes for every environment of the streams."""
+        return streams.normal(len(self.low))
+
+    def sample_from(self, head: Tensor, noise: Tensor) -> Tensor:
+        """Scaled actions (..., d), not clipped, from standard normal numbers (..., d)."""
         mean, log_std = self._split(head)
-        noise = torch.empty_like(mean).normal_(generator=generator)
         return mean + log_std.exp() * noise
 
     def mode(self, head: Tensor) -> Tensor:

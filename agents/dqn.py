@@ -259,16 +259,35 @@ def update(
         The new learner and metrics (loss, value error per objective); the inputs are unchanged.
     """
 
-    def objective(theta: Tensor) -> tuple[Tensor, Tensor]:
-        error = steps.goal - take_action(network(theta, steps.obs, steps.weights), steps.action)
-        return homotopy_loss(error, steps.weights, steps.mask, homotopy), error
+    def objective(theta: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return loss(network, theta, steps, homotopy)
 
-    gradient, value, error = differentiate(objective, learner.theta)
-    theta, adam = adam_update(learner.theta, gradient, learner.adam, lr, max_norm=max_grad_norm)
+    gradient, _, metrics = differentiate(objective, learner.theta)
+    learner = advance(learner, gradient, lr=lr, tau=tau, average_tau=average_tau, max_grad_norm=max_grad_norm)
+    return learner, metrics
+
+
+def loss(
+    network: QNetwork, theta: Tensor, steps: Steps, homotopy: float | Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The homotopy loss of some steps, and metrics: the loss, the value error per objective."""
+    error = steps.goal - take_action(network(theta, steps.obs, steps.weights), steps.action)
+    value = homotopy_loss(error, steps.weights, steps.mask, homotopy)
     size = (error.abs() * steps.mask.unsqueeze(-1)).sum(dim=0) / steps.mask.sum().clamp(min=1.0)
-    metrics = {"loss": value, **{f"value_error/{i}": size[i] for i in range(len(size))}}
-    target, average = (
-        learner.target.lerp(theta, tau),
-        learner.average.lerp(theta, (9 / (adam.step + 9)).clamp(min=average_tau)),
-    )
-    return Learner(theta, target, average, adam), metrics
+    return value, {"loss": value, **{f"value_error/{i}": size[i] for i in range(len(size))}}
+
+
+def advance(
+    learner: Learner,
+    gradient: Tensor,
+    *,
+    lr: float | Tensor,
+    tau: float,
+    average_tau: float,
+    max_grad_norm: float | None = None,
+) -> Learner:
+    """The learner after a step along a gradient (P,): online parameters, then their two averages."""
+    theta, adam = adam_update(learner.theta, gradient, learner.adam, lr, max_norm=max_grad_norm)
+    target = learner.target.lerp(theta, tau)
+    average = learner.average.lerp(theta, (9 / (adam.step + 9)).clamp(min=average_tau))
+    return Learner(theta, target, average, adam)

@@ -24,6 +24,7 @@ class PersistentExploration:
             the one that explores least; a single environment takes `epsilon_min`.
         max_repeat: longest time a random action is held.
         device: where everything lies.
+        ladders: how many ladders stand side by side, each over a contiguous block of environments.
     """
 
     def __init__(
@@ -34,10 +35,13 @@ class PersistentExploration:
         epsilon_min: float,
         max_repeat: int,
         device: torch.device | str = "cpu",
+        *,
+        ladders: int = 1,
     ) -> None:
         self.actions, self.max_repeat = actions, max_repeat
-        rank = torch.linspace(0, 1, num_envs, device=device) if num_envs > 1 else torch.ones(1, device=device)
-        epsilon = epsilon_max * (epsilon_min / epsilon_max) ** rank
+        rungs = num_envs // ladders
+        rank = torch.linspace(0, 1, rungs, device=device) if rungs > 1 else torch.ones(1, device=device)
+        epsilon = (epsilon_max * (epsilon_min / epsilon_max) ** rank).repeat(ladders)
         # Durations are floor(1 / u) <= r for uniform u: P(duration >= k) = 1 / k, so the mean is H(r).
         mean = sum(1 / k for k in range(1, max_repeat + 1))
         # Starting with probability p from greedy steps explores p mean / (1 - p + p mean) of all steps.
@@ -51,6 +55,10 @@ class PersistentExploration:
         n, device = len(greedy), greedy.device
         uniform = torch.rand(2, n, generator=generator, device=device)
         random = torch.randint(self.actions, (n,), generator=generator, device=device)
+        return self.explore(greedy, uniform, random, always=always)
+
+    def explore(self, greedy: Tensor, uniform: Tensor, random: Tensor, *, always: bool = False) -> Tensor:
+        """The same with given luck: uniform numbers (2, N) and random actions (N,)."""
         free = self.held <= 0
         begins = free if always else free & (uniform[0] < self.start)
         # Capped while still a real number: 1 / 0 is infinite, which no integer is.

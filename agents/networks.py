@@ -32,6 +32,11 @@ class Layout:
         named = zip(self.shapes.items(), parts, strict=True)
         return {name: part.view(shape) for (name, shape), part in named}
 
+    def mask(self, parts: Sequence[str]) -> Tensor:
+        """Which entries (P,) bool belong to the named parts of the network."""
+        own = [name.partition(".")[0] in parts for name in self.shapes]
+        return torch.tensor(own).repeat_interleave(torch.tensor(self.sizes))
+
     def checked(self, theta: Tensor) -> Tensor:
         """`theta`, if it has as many entries as the layout asks for.
 
@@ -147,14 +152,24 @@ class QNetwork(Network):
 
     Tiny gaps between actions, such as one step's fuel beside a whole episode's ore, drown in the error of the
     common value unless that is learned apart. Layers are normalised, which keeps temporal differences from
-    diverging (Gallici et al. 2024, "Simplifying Deep Temporal Difference Learning").
+    diverging (Gallici et al. 2024, "Simplifying Deep Temporal Difference Learning"). `preference_dim` is the length
+    of the preference given, m by default; 0 for the values of one preference.
     """
 
-    def __init__(self, obs_dim: int, actions: int, objectives: int, hidden: Sequence[int]) -> None:
+    def __init__(
+        self,
+        obs_dim: int,
+        actions: int,
+        objectives: int,
+        hidden: Sequence[int],
+        *,
+        preference_dim: int | None = None,
+    ) -> None:
         self.actions, self.objectives = actions, objectives
+        self.preference_dim = objectives if preference_dim is None else preference_dim
         width = hidden[-1]
         super().__init__(
-            trunk=MLP((obs_dim + objectives, *hidden), normalise=True),
+            trunk=MLP((obs_dim + self.preference_dim, *hidden), normalise=True),
             value=MLP((width, objectives), final_gain=0.1),
             advantage=MLP((width, actions * objectives), final_gain=0.1),
         )
@@ -162,7 +177,8 @@ class QNetwork(Network):
     def __call__(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
         """Q (..., actions, m) for observations (..., obs_dim) and weights (..., m)."""
         part = self.apply(theta)
-        features = self.parts["trunk"].activate(part["trunk"](torch.cat((obs, weights), dim=-1)))
+        inputs = torch.cat((obs, weights), dim=-1) if self.preference_dim else obs
+        features = self.parts["trunk"].activate(part["trunk"](inputs))
         value = part["value"](features).unsqueeze(-2)
         advantage = part["advantage"](features).unflatten(-1, (self.actions, self.objectives))
         return value + advantage - advantage.mean(dim=-2, keepdim=True)

@@ -20,13 +20,28 @@ from morl.agents.optim import AdamState, Differentiate, adam_update, autograd
 
 
 class ActorCritic(Network):
-    """A policy and a vector critic, separate networks, both given the preference beside the observation."""
+    """A policy and a vector critic, separate networks, both given the preference beside the observation.
+
+    Args:
+        obs_dim: length of an observation.
+        objectives: m.
+        distribution: of the actions.
+        hidden: widths of the hidden layers of both.
+        preference_dim: length of the preference given, m by default; 0 for the policy of one preference.
+    """
 
     def __init__(
-        self, obs_dim: int, objectives: int, distribution: Categorical | Gaussian, hidden: Sequence[int]
+        self,
+        obs_dim: int,
+        objectives: int,
+        distribution: Categorical | Gaussian,
+        hidden: Sequence[int],
+        *,
+        preference_dim: int | None = None,
     ) -> None:
         self.distribution = distribution
-        inputs = obs_dim + objectives
+        self.preference_dim = objectives if preference_dim is None else preference_dim
+        inputs = obs_dim + self.preference_dim
         super().__init__(
             policy=MLP((inputs, *hidden, distribution.head_width), final_gain=0.01, activation="tanh"),
             critic=MLP((inputs, *hidden, objectives), activation="tanh"),
@@ -34,11 +49,14 @@ class ActorCritic(Network):
 
     def head(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
         """The distribution's parameters (..., head_width)."""
-        return self.apply(theta)["policy"](torch.cat((obs, weights), dim=-1))
+        return self.apply(theta)["policy"](self._inputs(obs, weights))
 
     def value(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
         """Vector values (..., m)."""
-        return self.apply(theta)["critic"](torch.cat((obs, weights), dim=-1))
+        return self.apply(theta)["critic"](self._inputs(obs, weights))
+
+    def _inputs(self, obs: Tensor, weights: Tensor) -> Tensor:
+        return torch.cat((obs, weights), dim=-1) if self.preference_dim else obs
 
 
 class Batch(NamedTuple):

@@ -222,14 +222,17 @@ class BatchedEnv(VectorEnv):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Start all environments anew. A given integer `seed` restarts the streams; None continues them."""
-        if isinstance(seed, (list, tuple)):
+        """Start all environments anew. A `seed` restarts the streams, None continues them; a list has one seed for
+        each of the `groups`.
+        """
+        if isinstance(seed, (list, tuple)) and (len(seed) != self.groups or None in seed):
             raise EnvError(
-                "expected one integer seed for all batched environments, got a list; "
-                "pass seed=int, each environment derives its own numbers from it"
+                f"expected one integer seed for all batched environments, or one for each of the {self.groups} "
+                f"groups, got a list of {len(seed)}; each environment derives its own numbers from it"
             )
         if seed is not None or self.streams is None:
-            seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+            if not isinstance(seed, (list, tuple)):
+                seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
             self.streams = Streams(seed, self.num_envs, groups=self.groups, device=self.device)
         self._carry, obs = self.begin(self.draw_reset_noise(self.num_envs, self.streams))
         return obs, {}

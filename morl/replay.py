@@ -120,15 +120,23 @@ class Replay:
         Raises:
             MorlError: fewer than `length` steps are held.
         """
+        age = torch.rand(batch, generator=generator, device=self.device) ** recency
+        env = torch.randint(self.num_envs, (batch,), generator=generator, device=self.device)
+        return self.sample_at(age, env, length)
+
+    def sample_at(self, age: Tensor, env: Tensor, length: int) -> Sequences:
+        """The sequences of given ages (B,), 0 for the newest to 1, in given environments (B,).
+
+        Raises:
+            MorlError: fewer than `length` steps are held.
+        """
         if len(self) < length:
             raise MorlError(
                 f"expected at least {length} steps in the replay, it holds {len(self)}; collect first"
             )
         oldest = self.written % self.capacity if self.written > self.capacity else 0
         room = len(self) - length + 1
-        age = torch.rand(batch, generator=generator, device=self.device) ** recency
         start = room - 1 - (age * room).to(torch.int64).clamp(max=room - 1)  # rounding can reach room itself
-        env = torch.randint(self.num_envs, (batch,), generator=generator, device=self.device)
         offset = torch.arange(length, device=self.device).unsqueeze(1)
         row = (oldest + start + offset) % self.capacity
         flat = row * self.num_envs + env

@@ -34,14 +34,20 @@ class Streams:
     """G seeded generators over `num_envs` environments in contiguous blocks.
 
     Args:
-        seed: one non-negative integer, from which each generator's seed is derived.
+        seed: one non-negative integer, from which each generator's seed is derived; or one for each of the G
+            groups, which then draws what a `Streams` of its own with that seed and one group would draw.
         num_envs: how many environments are served in all.
         groups: G, a divisor of `num_envs`.
         device: where the numbers are drawn.
     """
 
     def __init__(
-        self, seed: int, num_envs: int, *, groups: int = 1, device: torch.device | str = "cpu"
+        self,
+        seed: int | Sequence[int],
+        num_envs: int,
+        *,
+        groups: int = 1,
+        device: torch.device | str = "cpu",
     ) -> None:
         if groups < 1 or num_envs % groups:
             raise MorlError(
@@ -50,15 +56,24 @@ class Streams:
             )
         self.num_envs = num_envs
         self.device = torch.device(device)
-        self.generators = [make_generator(self.device, derive_seed(seed, group)) for group in range(groups)]
+        paths = (
+            [(seed, group) for group in range(groups)] if isinstance(seed, int) else [(s, 0) for s in seed]
+        )
+        if len(paths) != groups:
+            raise MorlError(f"expected one seed for each of the {groups} generators, got {len(paths)}")
+        self.generators = [make_generator(self.device, derive_seed(*path)) for path in paths]
 
-    def uniform(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1), shape (num_envs, *shape), float32."""
-        return self._draw(torch.rand, shape)
+    def uniform(self, *shape: int, rows: int | None = None) -> Tensor:
+        """Uniform numbers in [0, 1), shape (num_envs, *shape), float32; or `rows` rows from each generator."""
+        return self._draw(torch.rand, shape, rows)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, shape (num_envs, *shape), float32."""
         return self._draw(torch.randn, shape)
+
+    def permutations(self, n: int) -> Tensor:
+        """A random order of 0 .. n - 1 from each generator, shape (G, n), int64."""
+        return torch.stack([torch.randperm(n, generator=g, device=self.device) for g in self.generators])
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Integers in [0, high), shape (num_envs, *shape), int64."""
@@ -68,10 +83,11 @@ class Streams:
 
         return self._draw(draw, shape)
 
-    def _draw(self, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
-        size = (self.num_envs // len(self.generators), *shape)
+    def _draw(self, draw: Callable[..., Tensor], shape: Sequence[int], rows: int | None = None) -> Tensor:
+        each = self.num_envs // len(self.generators) if rows is None else rows
+        size = (each, *shape)
         if self.device.type == "meta":
-            return draw((self.num_envs, *shape), device=self.device)
+            return draw((each * len(self.generators), *shape), device=self.device)
         parts = [draw(size, generator=generator, device=self.device) for generator in self.generators]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
