@@ -7,16 +7,15 @@ it stands before those that show or write them.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from morl.agent import Agent, Callback, check_finite
 from morl.evaluation import default_weights, evaluate, make_evaluation_env
 from morl.front import Front
-from morl.indicators import ReferencePointWarning
+from morl.indicators import UndefinedIndicatorError, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
 from morl.progress import ProgressBar
 
@@ -33,8 +32,8 @@ __all__ = [
 ]
 
 
-MANY = 6
-"""Objectives beyond which the exact hypervolume takes too long for a quick look."""
+LOOK_SECONDS, LOOK_SAMPLES = 0.1, 2**14
+"""For the hypervolume of a quick look: exact within these seconds, else estimated in about as long."""
 
 
 class Cadence:
@@ -157,13 +156,20 @@ class PeriodicEvaluation(Callback):
 
 
 def indicators_of(front: Front) -> dict[str, float]:
-    """What sums up a front in a few numbers, as far as it can be computed."""
+    """What sums up a front in a few numbers, as far as it can be computed.
+
+    A hypervolume of many objectives is an estimate; its seeds are always the same, which keeps a curve smooth.
+    """
     values = {"expected_utility": front.expected_utility(), "commanded_utility": front.commanded_utility()}
-    if front.reference_point is not None and front.num_objectives <= MANY:
-        with warnings.catch_warnings():
-            # Half-trained policies may well earn less than the reference point.
-            warnings.simplefilter("ignore", ReferencePointWarning)
-            values["hypervolume"] = front.hypervolume()
+    if front.reference_point is not None:
+        with suppress(UndefinedIndicatorError):  # for more objectives than moocore takes
+            # Half-trained policies may well earn less than the reference point: nothing to warn of.
+            values["hypervolume"] = hypervolume_estimate(
+                front.returns,
+                reference_point=front.reference_point,
+                seconds=LOOK_SECONDS,
+                samples=LOOK_SAMPLES,
+            ).value
     return values
 
 

@@ -77,7 +77,7 @@ def compare(fronts: Mapping[str, Front], *, reference_point: Any = None) -> Comp
     known = None if card is None or card.front is None else card.front(first.gamma)
     label = "best known front" if card is not None and card.front_kind == "best known" else "exact front"
     shared = {"weights": weights, "reference_point": reference_point, "reference_front": known}
-    used = tuple(indicators().values())
+    used = tuple(indicator for indicator in indicators().values() if indicator.default)
     values, points, outside = {}, {}, {}
     if known is not None:
         values[label] = _values(used, known, shared, best_for(known, weights))

@@ -125,8 +125,9 @@ def list_indicators() -> None:
     """Every indicator."""
     from morl.indicators import indicators
 
-    table = make_table("name", "better", "needs beside the points", "what it is")
+    table = make_table("name", "better", "needs beside the points", "in tables", "what it is")
     for indicator in indicators().values():
         needs = ", ".join(name.replace("_", " ") for name in indicator.needs)
-        table.add_row(indicator.name, indicator.better, needs, escape(indicator.description))
-    show("Indicators", table)
+        shown = "yes" if indicator.default else "asked for"
+        table.add_row(indicator.name, indicator.better, needs, shown, escape(indicator.description))
+    show("Indicators", table, "docs/indicators.md says when to use which.")

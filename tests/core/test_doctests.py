@@ -7,8 +7,11 @@ import importlib
 
 import pytest
 
-MODULES = ["_arrays", "front", "front_fields", "front_file", "indicators", "pareto", "utility", "weights"]
-WITH_EXAMPLES = {"front", "indicators", "pareto", "utility", "weights"}
+INDICATORS = [
+    f"indicators.{name}" for name in ("deviation", "distances", "overlap", "spread", "utilities", "volume")
+]
+MODULES = ["_arrays", "front", "front_fields", "front_file", *INDICATORS, "pareto", "utility", "weights"]
+WITH_EXAMPLES = {"front", *INDICATORS, "pareto", "utility", "weights"}
 
 
 @pytest.mark.parametrize("name", MODULES)
