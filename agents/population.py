@@ -40,7 +40,7 @@ def each(function: Callable[..., Tensor], *states: State) -> State:
     first: Any = states[0]
     if isinstance(first, Tensor):
         return function(*states)  # type: ignore[return-value]
-    return type(first)(*(each(function, *parts) for parts in zip(*states, strict=True)))  # type: ignore[arg-type]
+    return type(first)(*(each(function, *parts) for parts in zip(*states, strict=True)))
 
 
 def take(state: State, index: Tensor) -> State:
@@ -56,6 +56,17 @@ def put(state: State, index: Tensor, rows: State) -> State:
 def join(state: State, rows: State) -> State:
     """A copy with more members at the end."""
     return each(lambda old, new: torch.cat((old, new)), state, rows)
+
+
+def tensors_of(state: Any) -> list[Tensor]:
+    """All tensors of a state, in order."""
+    return [state] if isinstance(state, Tensor) else [tensor for part in state for tensor in tensors_of(part)]
+
+
+def rebuilt(example: State, tensors: Sequence[Tensor]) -> State:
+    """The state of the same kind as `example` that `tensors_of` took apart."""
+    rest = iter(tensors)
+    return each(lambda old: next(rest).to(old), example)
 
 
 def choose(mask: Tensor, yes: State, no: State) -> State:

@@ -6,7 +6,7 @@ Hasselt et al. 2016) with returns over several steps. Every member has its own r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -103,6 +103,8 @@ class DQNPopulation:
     Args:
         shared_replay: whether members learn from what all of them did.
         shared: parts of the network in common, of "trunk", "value" and "advantage".
+        stored: lengths of observations and rewards as they are stored, where `prepare` makes others of them.
+        prepare: turns what is stored into what is learned from; sequences of all members, one block after another.
     """
 
     def __init__(
@@ -117,26 +119,24 @@ class DQNPopulation:
         gamma: float,
         shared: Sequence[str] = (),
         shared_replay: bool = False,
-        objectives: int | None = None,
+        stored: tuple[int, int] | None = None,
+        prepare: Callable[[Sequences], Sequences] = lambda batch: batch,
         device: torch.device | str = "cpu",
     ) -> None:
         if not isinstance(action_space, Discrete) or action_space.start != 0:
             raise MorlError(f"a DQN needs Discrete actions from 0, got {action_space}; use the learner ppo")
         self.settings, self.gamma, self.size, self.channels = settings, gamma, len(seeds), channels
-        self.shared_replay, self.device = shared_replay, torch.device(device)
+        self.shared_replay, self.prepare, self.device = shared_replay, prepare, torch.device(device)
         self.network = QNetwork(obs_dim, int(action_space.n), channels, settings.hidden, preference_dim=0)
-        theta = population.init_theta(self.network, seeds, device)
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
-        if self.shared is not None:
-            theta = torch.where(self.shared, theta[0], theta)
-        learner = dqn.Learner(theta, theta.clone(), theta.clone(), adam_init(theta))
-        self.members = Members(learner, theta.new_zeros(self.size))
+        self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
         self.each = num_envs // self.size
         """N."""
+        stored = (obs_dim, channels) if stored is None else stored
         self.replay = Replay(
             max(2 * settings.n_steps, settings.replay // self.each), num_envs,
-            obs_shape=(obs_dim,), objectives=channels if objectives is None else objectives, device=device,
+            obs_shape=stored[:1], objectives=stored[1], device=device,
         )  # fmt: skip
         self.exploration = PersistentExploration(
             int(action_space.n), num_envs, settings.epsilon_max, settings.epsilon_min, settings.max_repeat,
@@ -144,6 +144,15 @@ class DQNPopulation:
         )  # fmt: skip
         self.owed = 0.0
         self._q = torch.vmap(self.network)
+
+    def fresh(self, seeds: Sequence[int]) -> Members:
+        """New members, one for each seed."""
+        theta = population.init_theta(self.network, seeds, self.device)
+        return _begin(theta if self.shared is None else torch.where(self.shared, theta[0], theta))
+
+    def start_from(self, theta: Tensor) -> None:
+        """Train anew from parameters (K, P)."""
+        self.members = _begin(theta)
 
     def behave(self, obs: Tensor, weights: Tensor, *, warming: bool) -> Tensor:
         """Exploring actions (K * N,) for weights (K, c); random ones where `warming`."""
@@ -162,8 +171,8 @@ class DQNPopulation:
         return (q * weights.view(self.size, 1, 1, -1)).sum(dim=-1).argmax(dim=-1).flatten()
 
     def add(self, step: Transition, *, learning: bool) -> None:
-        """Store a step of all environments, with the rewards that `channel_rewards` will turn into channels."""
-        self.replay.add(step, step.reward)
+        """Store a step of all environments."""
+        self.replay.add(step, step.reward)  # whatever stands for weights: members have their own
         if not learning:  # afterwards it stands still, since the values learned depend on it
             largest = rows_of(step.reward.abs(), self.size).amax(dim=(1, 2))
             self.members = self.members._replace(unit=torch.maximum(self.members.unit, largest))
@@ -241,10 +250,6 @@ class DQNPopulation:
 
         return torch.vmap(targets)(self.members.learner, parted)
 
-    def prepare(self, batch: Sequences) -> Sequences:
-        """Turns what is stored into what is learned from; replaced where observations or rewards are transformed."""
-        return batch
-
     def conflict(self, weights: Tensor, *, steps: int = 512) -> Tensor:
         """Cosines (K, c, c) between the gradients of the objectives' value errors: how far they pull apart."""
         data = self._prepare(steps, weights, 1.0)
@@ -280,9 +285,14 @@ class DQNPopulation:
     def load_state(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
         adam = AdamState(**{name: value.to(self.device) for name, value in state["adam"].items()})
-        vectors = (state[name].to(self.device) for name in ("theta", "target", "average"))
-        self.members = Members(dqn.Learner(*vectors, adam), state["unit"].to(self.device))
+        theta, target, average = (state[name].to(self.device) for name in ("theta", "target", "average"))
+        self.members = Members(dqn.Learner(theta, target, average, adam), state["unit"].to(self.device))
         self.streams.set_state(state["streams"])
         self.replay.load_state(state["replay"])
         self.exploration.load_state(state["exploration"])
         self.owed = state["owed"]
+
+
+def _begin(theta: Tensor) -> Members:
+    learner = dqn.Learner(theta, theta.clone(), theta.clone(), adam_init(theta))
+    return Members(learner, theta.new_zeros(len(theta)))

@@ -104,14 +104,23 @@ class PPOPopulation:
         self.network = ppo.ActorCritic(
             obs_dim, channels, self.distribution, settings.hidden, preference_dim=0
         )
-        theta = population.init_theta(self.network, seeds, device)
+        self.device = torch.device(device)
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
-        if self.shared is not None:
-            theta = torch.where(self.shared, theta[0], theta)
-        self.members = Members(theta, adam_init(theta), theta.new_zeros(self.size))
+        self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
         self._head = torch.vmap(self.network.head)
         self._value = torch.vmap(self.network.value)
+
+    def fresh(self, seeds: Sequence[int]) -> Members:
+        """New members, one for each seed."""
+        theta = population.init_theta(self.network, seeds, self.device)
+        if self.shared is not None:
+            theta = torch.where(self.shared, theta[0], theta)
+        return _begin(theta)
+
+    def start_from(self, theta: Tensor) -> None:
+        """Train anew from parameters (K, P)."""
+        self.members = _begin(theta)
 
     def behave(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Actions to learn from (K * N, ...), their log probabilities, and actions for the environment."""
@@ -242,3 +251,7 @@ class PPOPopulation:
 
 def _advance(member: Members, gradient: Tensor, *, lr: float | Tensor) -> Members:
     return Members(*adam_update(member.theta, gradient, member.adam, lr), member.unit)
+
+
+def _begin(theta: Tensor) -> Members:
+    return Members(theta, adam_init(theta), theta.new_zeros(len(theta)))

@@ -225,15 +225,17 @@ class BatchedEnv(VectorEnv):
         """Start all environments anew. A `seed` restarts the streams, None continues them; a list has one seed for
         each of the `groups`.
         """
-        if isinstance(seed, (list, tuple)) and (len(seed) != self.groups or None in seed):
-            raise EnvError(
-                f"expected one integer seed for all batched environments, or one for each of the {self.groups} "
-                f"groups, got a list of {len(seed)}; each environment derives its own numbers from it"
-            )
-        if seed is not None or self.streams is None:
-            if not isinstance(seed, (list, tuple)):
-                seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
-            self.streams = Streams(seed, self.num_envs, groups=self.groups, device=self.device)
+        if isinstance(seed, (list, tuple)):
+            seeds = [int(s) for s in seed if s is not None]
+            if len(seeds) != self.groups or len(seed) != self.groups:
+                raise EnvError(
+                    "expected one integer seed for all batched environments, or one for each of the "
+                    f"{self.groups} groups, got a list of {len(seed)}; each environment derives its own numbers"
+                )
+            self.streams = Streams(seeds, self.num_envs, groups=self.groups, device=self.device)
+        elif seed is not None or self.streams is None:
+            first = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+            self.streams = Streams(first, self.num_envs, groups=self.groups, device=self.device)
         self._carry, obs = self.begin(self.draw_reset_noise(self.num_envs, self.streams))
         return obs, {}
 

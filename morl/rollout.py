@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from morl.transitions import Transitions
+from morl.transitions import Transition
 
 Act = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 """(obs, weights) -> (action to learn from, its log probability, action for the environment)."""
+
+
+class Source(Protocol):
+    """What steps are collected from: `Transitions`, or what stands before them."""
+
+    @property
+    def obs(self) -> Tensor:
+        """The observations (N, ...) that the next actions answer to."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The last info dictionary of the environment."""
+
+    def step(self, action: Any) -> Transition:
+        """Advance all environments."""
 
 
 class Rollout(NamedTuple):
@@ -74,7 +89,7 @@ def renew(weights: Tensor, done: Tensor, draw: DrawPreferences) -> Tensor:
 
 
 def collect(
-    transitions: Transitions,
+    transitions: Source,
     act: Act,
     weights: Tensor,
     length: int,
