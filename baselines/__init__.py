@@ -1,4 +1,4 @@
-"""What an agent must beat: chance, and one single-objective learner per weight; imported when first used."""
+"""What an agent is held against: chance, one learner per weight, exact fronts; imported when first used."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from morl._lazy import attach
 
 if TYPE_CHECKING:
+    from morl.baselines import exact as exact
     from morl.baselines.random_policy import RandomPolicy as RandomPolicy
     from morl.baselines.single_objective import SingleObjective as SingleObjective
 
@@ -16,4 +17,5 @@ __getattr__, __dir__, __all__ = attach(
         "RandomPolicy": "morl.baselines.random_policy",
         "SingleObjective": "morl.baselines.single_objective",
     },
+    submodules=("exact",),
 )

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morl.envs.base import BatchedEnv, Step
-from morl.envs.planning import policy_return, remembered, tabulate
+from morl.envs.hull_induction import convex_hull
+from morl.envs.planning import enumerate_model
 from morl.envs.single import SingleEnv
+from morl.envs.stored_fronts import stored
 from morl.errors import EnvError
-from morl.pareto import filter_nondominated
 from morl.streams import Streams
 
 LEFT, RIGHT, PICK_UP = range(3)
@@ -96,6 +97,7 @@ class BreakableBottles(BatchedEnv):
             **options,
         )
         self.size = size
+        self.unbreakable = unbreakable_bottles
         self.prob_drop = self.constant(float(prob_drop))
         tables = make_tables(size, unbreakable_bottles)
         paid = np.stack((np.ones_like(tables.delivered), tables.delivered), axis=1)
@@ -113,6 +115,18 @@ class BreakableBottles(BatchedEnv):
     def draw_step_noise(self, n: int, streams: Streams) -> Tensor:
         """Uniform numbers (n,): below `prob_drop`, a bottle falls."""
         return streams.uniform().to(self.dtype)
+
+    def step_outcomes(self) -> list[tuple[float, float]]:
+        """A bottle falls, where one may, or does not."""
+        chance = float(self.prob_drop)
+        return [(chance, 0.0), (1.0 - chance, 1.0)]
+
+    def canonical(self, state: State) -> State:
+        """Broken bottles differ by being there or not; the first location stands for all."""
+        if self.unbreakable:
+            return state
+        any_dropped = _litter(state.dropped).unsqueeze(1)
+        return state._replace(dropped=torch.nn.functional.pad(any_dropped, (0, self.size - 3)))
 
     def initial_state(self, n: int, noise: Tensor | None) -> State:
         """All at the destination, with nothing."""
@@ -190,41 +204,14 @@ def make_reward_space(time_penalty: float, bottle_reward: float, unbreakable_bot
     )
 
 
-@remembered
+@stored("breakable-bottles-v0")
 def front(gamma: float) -> NDArray[np.float64]:
-    """Expected discounted returns (k, 3) of the plans that matter, for the default arguments; best known.
+    """The corners (k, 3) of the convex hull of expected discounted returns, for the default arguments; exact.
 
-    One bottle at a time; or two at once, and who drops one goes on with the other, or back for another from as
-    far as location k. No other policy is worth more for any weights. There are others between these points,
-    which dominate nothing and are not dominated: with a discount, a bottle now can be traded for the time of
-    the next in ever smaller portions.
+    There are more trade-offs between them, which no weights ask for: with a discount, a bottle now can be traded for
+    the time of the next in ever smaller portions.
     """
-    env = BreakableBottles(1, dtype=torch.float64)
-
-    def merge(state: State) -> State:
-        """Broken bottles differ by being there or not; the first location stands for all."""
-        any_dropped = _litter(state.dropped).unsqueeze(1)
-        return state._replace(dropped=torch.nn.functional.pad(any_dropped, (0, env.size - 3)))
-
-    chance = env.prob_drop.item()
-    model = tabulate(env, [(chance, 0.0), (1.0 - chance, 1.0)], merge=merge)
-
-    def choose(state: tuple[float, ...], load: int, turn_back: int) -> int:
-        place, *dropped = state
-        location, carrying, delivered = np.unravel_index(int(place), (env.size, 3, 3))
-        if carrying == 0:
-            return PICK_UP if location == 0 else LEFT
-        lacks = delivered + carrying < load
-        if location == 0:
-            return PICK_UP if lacks else RIGHT
-        return LEFT if lacks and any(dropped) and location <= turn_back else RIGHT
-
-    plans = [(1, 0), *((WANTED, k) for k in range(env.size - 1))]
-    returns = [
-        policy_return(model, [choose(state, *plan) for state in model.states], gamma, horizon=LIMIT)
-        for plan in plans
-    ]
-    return filter_nondominated(np.unique(np.array(returns).round(12), axis=0))
+    return convex_hull(enumerate_model(BreakableBottles(1, dtype=torch.float64)), gamma)
 
 
 def make_single(**options: Any) -> SingleEnv:

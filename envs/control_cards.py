@@ -89,6 +89,7 @@ def register() -> None:
             default_protocol="eupg",
             front_kind="closed form",
             front=fishwood_front,
+            criterion="ESR",
             batched=True,
             original="fishwood-v0",
             description="200 steps between a river and the woods; every policy is Pareto-optimal in expectation",

@@ -69,6 +69,11 @@ class FishWood(BatchedEnv):
         """Uniform numbers (n,): below the chance, something is found."""
         return streams.uniform().to(self.dtype)
 
+    def step_outcomes(self) -> list[tuple[float, float]]:
+        """Whether something is found at the one place, the other, both or none."""
+        low, high = sorted(self.chance.tolist())
+        return [(low, -1.0), (high - low, low), (1.0 - high, high)]
+
     def initial_state(self, n: int, noise: Tensor | None) -> State:
         """All in the woods."""
         return State(torch.full((n,), WOODS, dtype=torch.int64, device=self.device))

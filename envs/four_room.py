@@ -117,6 +117,10 @@ class FourRoom(BatchedEnv):
         """Numbers of starts (n,), where there is a choice."""
         return streams.integers(len(self.starts)) if len(self.starts) > 1 else None
 
+    def reset_outcomes(self) -> list[tuple[float, int]]:
+        """Each start is as probable as any other."""
+        return [(1.0 / len(self.starts), start) for start in range(len(self.starts))]
+
     def initial_state(self, n: int, noise: Tensor | None) -> State:
         """All at a start, with nothing collected."""
         cell = self.starts.expand(n) if noise is None else self.starts.index_select(0, noise)

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from morl.envs.four_room import KINDS, LIMIT, MAZE, MOVES, read_maze, shape_cells, start_cells
 from morl.envs.grids import next_cells
-from morl.envs.planning import DIGITS, Array, remembered
+from morl.envs.planning import DIGITS, Array
+from morl.envs.stored_fronts import stored
 from morl.pareto import filter_nondominated
 
 FAR = 10**6
 """Steps to where no way leads."""
 
 
-@remembered
+@stored("four-room-v0")
 def front(gamma: float) -> Array:
     """The Pareto front (k, 3) of discounted returns over deterministic policies, for the default maze; exact."""
     return plan(read_maze(MAZE), gamma)

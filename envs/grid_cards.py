@@ -62,7 +62,7 @@ def resource_front(gamma: float) -> Front:
 
 
 def bottles_front(gamma: float) -> Front:
-    """The plans that matter with breakable bottles."""
+    """The corners of the convex hull of breakable bottles."""
     from morl.envs.breakable_bottles import front
 
     return front(gamma)
@@ -113,7 +113,7 @@ def register() -> None:
             ),
             protocols=BOTTLES_PROTOCOLS,
             default_protocol="discounted",
-            front_kind="best known",
+            front_kind="planned hull",
             front=bottles_front,
             batched=True,
             original="breakable-bottles-v0",

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from morl.envs.base import BatchedEnv, Step
 from morl.envs.grids import next_cells
-from morl.envs.planning import pareto_plans, remembered, tabulate
+from morl.envs.pareto_induction import pareto_front
+from morl.envs.planning import enumerate_model
 from morl.envs.single import SingleEnv
+from morl.envs.stored_fronts import stored
 from morl.streams import Streams
 
 MAP = ("..GE.", "..E.D", ".....", ".....", "..H..")
@@ -91,6 +93,10 @@ class ResourceGathering(BatchedEnv):
         """Uniform numbers (n,): below the danger, an enemy kills."""
         return streams.uniform().to(self.dtype)
 
+    def step_outcomes(self) -> list[tuple[float, float]]:
+        """An enemy kills, or does not."""
+        return [(DANGER, 0.0), (1.0 - DANGER, 1.0)]
+
     def initial_state(self, n: int, noise: Tensor | None) -> State:
         """All at home, with nothing."""
         nothing = torch.zeros(n, dtype=torch.bool, device=self.device)
@@ -116,16 +122,13 @@ def _belongings(gold: Tensor, diamond: Tensor) -> Tensor:
     return gold.to(torch.int64) * 2 + diamond.to(torch.int64)
 
 
-@remembered
+@stored("resource-gathering-v0")
 def front(gamma: float) -> NDArray[np.float64]:
     """The Pareto front (k, 3) of expected discounted returns over deterministic policies; exact.
 
-    Whoever is killed has nothing left to decide, so a policy is a walk, and the front is that of all walks of
-    at most 100 steps.
+    Whoever is killed has nothing left to decide, so a policy is a walk of at most 100 steps.
     """
-    env = ResourceGathering(1, dtype=torch.float64)
-    model = tabulate(env, [(DANGER, 0.0), (1.0 - DANGER, 1.0)])
-    return pareto_plans(model, gamma, horizon=LIMIT)
+    return pareto_front(enumerate_model(ResourceGathering(1, dtype=torch.float64)), gamma)
 
 
 def make_single(**options: Any) -> SingleEnv:

@@ -74,6 +74,8 @@ class Front:
     """Environment steps of the training."""
     training_seconds: float | None = None
     """Wall-clock seconds of the training."""
+    optimal_among: str | None = None
+    """Of an exact front: no policy of which is better, and by which criterion."""
     versions: Mapping[str, str] = field(default_factory=installed_versions)
     """Versions of Python and of the packages at the time of the evaluation."""
     schema_version: int = SCHEMA_VERSION

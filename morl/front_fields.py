@@ -77,6 +77,7 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "training_seed": _optional(_natural, given["training_seed"], "training_seed"),
         "training_steps": _optional(_natural, given["training_steps"], "training_steps"),
         "training_seconds": _optional(_seconds, given["training_seconds"], "training_seconds"),
+        "optimal_among": _optional(_text, given["optimal_among"], "optimal_among"),
         "versions": _versions(given["versions"]),
         "schema_version": _schema(given["schema_version"]),
     }

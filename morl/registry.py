@@ -37,7 +37,7 @@ NAMESPACE = "morl/"
 DEFAULT_GAMMA = 0.99
 """The discount of an environment that has no card."""
 
-FrontKind = Literal["closed form", "planned", "best known", "none"]
+FrontKind = Literal["closed form", "planned", "planned hull", "best known", "none"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,11 @@ class EnvCard:
     protocols: tuple[Protocol, ...]
     default_protocol: str
     front_kind: FrontKind = "none"
-    """How `front` is known: exactly ("closed form", "planned"), as the best found so far, or not at all."""
+    """How `front` is known: exactly ("planned hull": the convex hull's corners), as the best found, or not at all."""
+    exact_at: tuple[float, ...] = ()
+    """Discounts at which a best known front is exact."""
+    criterion: Literal["SER", "ESR"] = "SER"
+    """Made for a utility of expected returns; or for the expected utility of returns, which no front here answers."""
     front: FrontFunction | None = None
     """The known Pareto front as a function of the discount: (k, m), float64."""
     batched: bool = False
@@ -130,6 +134,10 @@ class EnvCard:
         raise EnvError(
             f"{self.id} has no protocol {wanted!r}.{suggest(wanted, known)} Known: {', '.join(known)}"
         )
+
+    def front_kind_at(self, gamma: float) -> FrontKind:
+        """How `front(gamma)` is known."""
+        return "planned" if gamma in self.exact_at else self.front_kind
 
     def linear_front(self, gamma: float) -> NDArray[np.float64] | None:
         """The points of `front(gamma)` that are optimal for some weights, (k', m); None without a front.

@@ -84,8 +84,16 @@ def describe(env_id: str) -> None:
     show(
         "Evaluation",
         protocols,
-        "\n".join((*_spaces(card), f"known front: {card.front_kind}", f"batched: {batched}")),
+        "\n".join((*_spaces(card), f"known front: {_front_kind(card)}", f"batched: {batched}")),
     )
+
+
+def _front_kind(card: EnvCard) -> str:
+    """How the front of an environment is known, and what for."""
+    kind: str = card.front_kind
+    if card.exact_at:
+        kind += f"; exact with discount {' and '.join(f'{gamma:g}' for gamma in card.exact_at)}"
+    return f"{kind}; made for ESR, which it does not answer" if card.criterion == "ESR" else kind
 
 
 def _spaces(card: EnvCard) -> list[str]:
@@ -130,4 +138,4 @@ def list_indicators() -> None:
         needs = ", ".join(name.replace("_", " ") for name in indicator.needs)
         shown = "yes" if indicator.default else "asked for"
         table.add_row(indicator.name, indicator.better, needs, shown, escape(indicator.description))
-    show("Indicators", table, "docs/indicators.md says when to use which.")
+    show("Indicators", table, "`morl compare` computes them all. docs/indicators.md says when to use which.")

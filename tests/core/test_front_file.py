@@ -87,6 +87,7 @@ def test_the_file_reads_well() -> None:
   "training_seed": 0,
   "training_steps": 200,
   "training_seconds": 0.25,
+  "optimal_among": null,
   "versions": {"morl": "0.1.0"},
   "returns": [
     [0.2, -1.0],

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import morl.envs
-from morl.envs.cards import clipped_mean
 from morl.envs.make import make_vec
 from morl.registry import NAMESPACE, cards, get_card
 
@@ -61,13 +60,13 @@ def test_fronts_are_not_dominated_and_beat_their_reference_points(env_id: str) -
         ("deep-sea-treasure-concave-v0", 0.99, (0, -50), 3688.38, 3391.57),
         ("deep-sea-treasure-concave-v0", 1.0, (0, -25), 1155.0, 762.0),
         ("deep-sea-treasure-mirrored-v0", 0.99, (0, -25), 1101.38, 804.57),
-        ("minecart-deterministic-v0", 0.98, (-1, -1, -200), 723.05, 707.44),
-        ("minecart-deterministic-v0", 1.0, (-1, -1, -200), 944.93, None),
-        ("minecart-v0", 0.98, (-1, -1, -200), 696.63, 684.65),
+        ("minecart-deterministic-v0", 0.98, (-1, -1, -200), 762.70, 720.49),
+        ("minecart-deterministic-v0", 1.0, (-1, -1, -200), 996.02, 908.99),
+        ("minecart-v0", 0.98, (-1, -1, -200), 727.23, 697.21),
     ],
 )
 def test_hypervolumes(
-    env_id: str, gamma: float, reference: tuple[float, ...], volume: float, linear_volume: float | None
+    env_id: str, gamma: float, reference: tuple[float, ...], volume: float, linear_volume: float
 ) -> None:
     card = get_card(env_id)
     assert card is not None and card.front is not None
@@ -75,20 +74,4 @@ def test_hypervolumes(
     assert linear is not None
     measure = {"ref": np.array(reference, dtype=float), "maximise": True}
     assert moocore.hypervolume(card.front(gamma), **measure) == pytest.approx(volume, abs=0.006)
-    if linear_volume is not None:
-        assert moocore.hypervolume(linear, **measure) == pytest.approx(linear_volume, abs=0.006)
-
-
-def test_eight_plans_of_the_deterministic_minecart_are_linearly_optimal() -> None:
-    card = get_card("minecart-deterministic-v0")
-    assert card is not None and card.front is not None
-    linear = card.linear_front(0.98)
-    assert linear is not None and len(card.front(0.98)) == 20 and len(linear) == 8
-
-
-@pytest.mark.parametrize(
-    ("mean", "deviation"), [(0.2, 0.05), (0.0, 0.05), (-0.1, 0.3), (0.15, 0.0), (-0.1, 0.0)]
-)
-def test_the_mean_of_a_clipped_normal(mean: float, deviation: float) -> None:
-    samples = mean + deviation * np.random.default_rng(0).standard_normal(400_000)
-    assert clipped_mean(mean, deviation) == pytest.approx(samples.clip(min=0).mean(), abs=1e-3)
+    assert moocore.hypervolume(linear, **measure) == pytest.approx(linear_volume, abs=0.006)

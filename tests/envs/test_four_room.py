@@ -17,7 +17,8 @@ from morl.envs.four_room_front import front, plan
 from morl.envs.grids import next_cells
 from morl.envs.make import make_vec
 from morl.envs.originals import make_original
-from morl.envs.planning import pareto_plans, tabulate
+from morl.envs.pareto_induction import pareto_front
+from morl.envs.planning import enumerate_model
 from morl.errors import EnvError
 
 ROWS, STEPS = 48, 220
@@ -163,8 +164,8 @@ MAZES = (
 @pytest.mark.parametrize("maze", MAZES)
 @pytest.mark.parametrize(("gamma", "limit"), [(0.7, 30), (1.0, 24), (0.9, 7)])
 def test_the_front_is_what_backward_induction_finds(maze: tuple[str, ...], gamma: float, limit: int) -> None:
-    model = tabulate(FourRoom(1, maze=maze, dtype=torch.float64), [(1.0, 0.0)])
-    expected = pareto_plans(model, gamma, horizon=limit)
+    model = enumerate_model(FourRoom(1, maze=maze, max_episode_steps=limit, dtype=torch.float64))
+    expected = pareto_front(model, gamma)
     points = plan(read_maze(maze), gamma, limit=limit)
     assert points.shape == expected.shape
     np.testing.assert_allclose(sorted(points.tolist()), sorted(expected.tolist()), atol=1e-10)
