@@ -1,4 +1,4 @@
-"""What an agent is held against: chance, one learner per weight, exact fronts; imported when first used."""
+"""What an agent is held against: chance, learners per weight, evolution, tables, exact fronts; all lazy."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from morl._lazy import attach
 
 if TYPE_CHECKING:
     from morl.baselines import exact as exact
+    from morl.baselines.evolution import Evolution as Evolution
+    from morl.baselines.members import evaluate_members as evaluate_members
+    from morl.baselines.mo_q_learning import MOQLearning as MOQLearning
+    from morl.baselines.pareto_q_learning import ParetoQLearning as ParetoQLearning
     from morl.baselines.random_policy import RandomPolicy as RandomPolicy
     from morl.baselines.single_objective import SingleObjective as SingleObjective
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "Evolution": "morl.baselines.evolution",
+        "MOQLearning": "morl.baselines.mo_q_learning",
+        "ParetoQLearning": "morl.baselines.pareto_q_learning",
         "RandomPolicy": "morl.baselines.random_policy",
         "SingleObjective": "morl.baselines.single_objective",
+        "evaluate_members": "morl.baselines.members",
     },
     submodules=("exact",),
 )

@@ -49,6 +49,8 @@ PPO = {
     "entropy_end": 1e-4,
     "diversity_coefficient": 0.0,
 }
+BRED = {"hidden": (8,), "population": 32}
+TABLE = {"resolution": 1.0, "rollout_length": 8}
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,16 @@ GOLDEN = {
         Golden(Bandit, 8_000, 0.02, {"partitions": 2, "learner_settings": DQN}),
         Golden(Target, 40_000, 0.05, {"partitions": 4, "learner_settings": PPO}),
     ],
+    "evolution": [
+        Golden(Bandit, 2_000, 1e-6, BRED),
+        Golden(Corridor, 40_000, 0.01, BRED),
+        Golden(Target, 8_000, 0.01, BRED),
+    ],
+    "mo-q-learning": [
+        Golden(Bandit, 2_000, 1e-6, {"scalarisation": "linear", **TABLE}),
+        Golden(Corridor, 16_000, 1e-4, {"scalarisation": "linear", **TABLE}),
+    ],
+    "pareto-q-learning": [Golden(Bandit, 2_000, 1e-6, TABLE), Golden(Corridor, 16_000, 1e-6, TABLE)],
     # Any arm for any preference earns 0.525 on average, where 0.8 is the best.
     "random": [Golden(Bandit, 100, 0.305, missing=0.245)],
 }

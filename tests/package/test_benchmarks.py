@@ -46,6 +46,7 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["speed.py", "--help"], "--peer-python"),
         (["speed.py", "--list"], "training"),
         (["gpu.py", "--help"], "--sizes"),
+        (["members.py", "--list"], "deep-sea-treasure-concave-pareto-q-learning"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -142,7 +143,12 @@ def test_a_block_of_the_readme_is_replaced_and_the_rest_kept(load, tmp_path: Pat
 
 def test_the_readme_has_a_place_for_everything_that_is_written(load) -> None:
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    names = {"quality-bars", "quality-agents", "gpu", *(f"speed-{name}" for name in load("speed").SECTIONS)}
+    names = {
+        "quality-bars",
+        "quality-agents",
+        "gpu",
+        *(f"speed-{name}" for name in load("speed").SECTIONS),
+    }
     for mark in ("begin", "end"):
         found = re.findall(rf"<!-- {mark} (\S+) -->", text)
         assert (set(found), len(found)) == (names, len(names))

@@ -25,6 +25,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "conditioned-ppo": PPO,
     "single-objective": {"partitions": 2},
     "random": {},
+    "evolution": {"population": 4, "hidden": (4,)},
+    "mo-q-learning": {"tables": 5, "rollout_length": 8, "resolution": 1.0},
+    "pareto-q-learning": {"rollout_length": 8, "resolution": 1.0},
 }
 """Settings with which an agent trains in no time; nothing is learned."""
 
