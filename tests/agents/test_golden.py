@@ -49,6 +49,10 @@ PPO = {
     "entropy_end": 1e-4,
     "diversity_coefficient": 0.0,
 }
+FEW = {"population": 4, "neighbours": 2, "round_length": 2, "selection_steps": 20}
+MEMBERS_PPO = {name: value for name, value in PPO.items() if name != "diversity_coefficient"}
+BY_DQN = {**FEW, "learner": "dqn", "dqn": {**DQN, "rollout_length": 8}}
+BY_PPO = {**FEW, "learner": "ppo", "ppo": MEMBERS_PPO}
 BRED = {"hidden": (8,), "population": 32}
 TABLE = {"resolution": 1.0, "rollout_length": 8}
 
@@ -76,6 +80,13 @@ GOLDEN = {
     "single-objective": [
         Golden(Bandit, 8_000, 0.02, {"partitions": 2, "learner_settings": DQN}),
         Golden(Target, 40_000, 0.05, {"partitions": 4, "learner_settings": PPO}),
+    ],
+    "morld": [
+        Golden(Bandit, 16_000, 1e-4, BY_DQN),
+        Golden(Bandit, 30_000, 1e-4, {**BY_PPO, "cooperation": "none"}),
+        Golden(Corridor, 120_000, 0.02, BY_DQN),
+        Golden(Corridor, 60_000, 0.01, {**BY_PPO, "criterion": "esr"}),
+        Golden(Target, 60_000, 0.01, {**BY_PPO, "cooperation": "conditioned"}),
     ],
     "evolution": [
         Golden(Bandit, 2_000, 1e-6, BRED),

@@ -1,0 +1,278 @@
+"""How the members of a decomposition learn: PPO or DQN populations under SER or ESR, behind one interface.
+
+Under SER (scalarised expected return) a member maximises `u(E[R])`: its learner follows the gradient of the utility
+at what the member earns, which for a weighted sum are the weights. Under ESR (expected scalarised return) it
+maximises `E[u(R)]` on observations that tell what is accrued (`accrued`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from morl.agents.accrued import AccruedTransitions, utility_rises
+from morl.agents.policy_set import Policies
+from morl.agents.population_dqn import DQNPopulation, DQNSettings
+from morl.agents.population_ppo import PPOPopulation, PPOSettings
+from morl.agents.scalarisation import Scalarisation
+from morl.errors import MorlError
+from morl.normalise import ObservationNormaliser
+from morl.replay import Sequences
+from morl.rollout import EpisodeReturns, Source, collect
+from morl.spec import EnvSpec
+from morl.transitions import Transitions
+
+Criterion = Literal["ser", "esr"]
+Cooperation = Literal["none", "transfer", "shared-replay", "shared-trunk", "conditioned"]
+
+
+class MemberTrainer(ABC):
+    """S members in training, each in its block of N environments.
+
+    Args:
+        spec: of the environments, S * N of them.
+        obs_dim: length of the environment's observations.
+        seeds: one for each member in training.
+        gamma: discount.
+        criterion: "ser" or "esr".
+        scalarisation: what members maximise, given their weights.
+        conditioned: whether members observe their weights.
+        normalise: whether observations are scaled by statistics that all members share.
+    """
+
+    def __init__(
+        self,
+        spec: EnvSpec,
+        obs_dim: int,
+        seeds: Sequence[int],
+        *,
+        gamma: float,
+        criterion: Criterion,
+        scalarisation: Scalarisation,
+        conditioned: bool,
+        normalise: bool,
+    ) -> None:
+        self.spec, self.size, self.gamma = spec, len(seeds), gamma
+        self.each = spec.num_envs // self.size
+        self.criterion, self.scalarisation, self.conditioned = criterion, scalarisation, conditioned
+        m = spec.num_objectives
+        self.observed = obs_dim + (m + 1 if criterion == "esr" else 0)
+        """Length of what the transitions observe."""
+        self.inputs = self.observed + (m if conditioned else 0)
+        """Length of what the networks are given."""
+        self.channels = m if criterion == "ser" else 1
+        self.normalise = normalise
+        self.normaliser = ObservationNormaliser((self.observed,), device=spec.device)
+        self.weights = torch.full((self.size, m), 1 / m, device=spec.device)
+        """(S, m) of the members in training."""
+        self.directions = self.weights
+        """(S, c) what their learners maximise."""
+        self.returns = EpisodeReturns(m, spec.device)
+
+    learner: Any
+    learning = False
+    """Whether updates have begun."""
+
+    def transitions(self, env: Any) -> Transitions | AccruedTransitions:
+        """The environment as members observe it."""
+        plain = Transitions(env)
+        return plain if self.criterion == "ser" else AccruedTransitions(plain, self.gamma)
+
+    def assign(self, weights: Tensor, returns: Tensor) -> None:
+        """New weights (S, m), for members that earn `returns` (S, m); NaN where that is not known yet."""
+        self.weights = weights
+        if self.criterion == "esr":
+            self.directions = weights.new_ones(self.size, 1)
+            return
+        known = torch.isfinite(returns).all(dim=1, keepdim=True) & self.scalarisation.known
+        climbed = self.scalarisation.direction(torch.where(known, returns, 0.0), weights)
+        climbed = torch.where(known, climbed, weights)
+        self.directions = climbed / climbed.sum(dim=1, keepdim=True)
+
+    def scaled(self, obs: Tensor) -> Tensor:
+        """Observations (..., observed) as the networks are given them, without weights."""
+        return self.normaliser(obs) if self.normalise else obs.to(torch.float32).clamp(-10.0, 10.0)
+
+    def networks_see(self, obs: Tensor) -> Tensor:
+        """Observations (S * B, observed) of all members, one block after another, as the networks are given them."""
+        scaled = self.scaled(obs)
+        if not self.conditioned:
+            return scaled
+        return torch.cat((scaled, self.weights.repeat_interleave(len(obs) // self.size, 0)), dim=-1)
+
+    def policies(self, numbers: Tensor) -> Policies:
+        """The members in training as they would act now, with the statistics of observations as they are."""
+        theta = self.acting(self.learner.members)
+        if self.normalise:
+            shift, scale = self.normaliser.mean, (self.normaliser.variance + 1e-8).rsqrt()
+        else:
+            shift, scale = torch.zeros(self.observed), torch.ones(self.observed)
+        k = len(theta)
+        shift, scale = (row.to(theta).expand(k, -1) for row in (shift, scale))
+        return Policies(theta, shift, scale, self.weights, self.directions, numbers.to(theta.device))
+
+    @abstractmethod
+    def train(self, source: Source, length: int, progress: float, *, warming: bool) -> dict[str, Any]:
+        """Collect `length` steps of each environment and learn; metrics of each member (S,)."""
+
+    @abstractmethod
+    def greedy(self, obs: Tensor) -> Tensor:
+        """What members do in their environments (S * N, ...) when they are judged."""
+
+    @abstractmethod
+    def head(self, theta: Tensor, inputs: Tensor, direction: Tensor) -> Tensor:
+        """Greedy actions (B, ...) of one policy with parameters (P,) that maximises `direction` (c,)."""
+
+    def conflict(self) -> Tensor | None:
+        """Cosines (S, c, c) between the gradients of the objectives; None where there is only a utility."""
+        return None
+
+    @abstractmethod
+    def acting(self, members: Any) -> Tensor:
+        """The parameters (K, P) that act when members are judged."""
+
+
+class PPOTrainer(MemberTrainer):
+    """Members learn by PPO."""
+
+    def __init__(self, *args: Any, settings: PPOSettings, shared: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.settings = settings
+        self.learner: PPOPopulation = PPOPopulation(
+            obs_dim=self.inputs, channels=self.channels, action_space=self.spec.single_action_space,
+            num_envs=self.spec.num_envs, seeds=args[2], settings=settings, shared=shared, device=self.spec.device,
+            gamma=self.gamma if self.criterion == "ser" else 1.0,
+        )  # fmt: skip
+        self.batch: Any = None
+
+    def train(self, source: Source, length: int, progress: float, *, warming: bool) -> dict[str, Any]:
+        """One rollout and its epochs of updates."""
+        rows = self.weights.repeat_interleave(self.each, 0)
+        with torch.no_grad():
+            rollout, _ = collect(
+                source, lambda obs, _: self.learner.behave(self.networks_see(obs)), rows, length,
+                lambda n: rows, self.returns,
+            )  # fmt: skip
+            raw, reward = rollout.obs, rollout.reward
+            if self.criterion == "esr":
+                reward = utility_rises(raw, reward, rollout.weights, self.scalarisation)
+            views = [self.scaled(obs) for obs in (raw, rollout.next_obs)]
+            if self.conditioned:
+                views = [torch.cat((view, rollout.weights), dim=-1) for view in views]
+            rollout = rollout._replace(obs=views[0], next_obs=views[1], reward=reward)
+        metrics, self.batch = self.learner.update(rollout, self.directions, progress)
+        self.normaliser.update(raw)  # last: the updates must see what the behaviour saw
+        return metrics
+
+    def greedy(self, obs: Tensor) -> Tensor:
+        """The most probable actions."""
+        return self.learner.greedy(self.networks_see(obs))
+
+    def head(self, theta: Tensor, inputs: Tensor, direction: Tensor) -> Tensor:
+        """The most probable actions of one policy."""
+        learner = self.learner
+        return learner.distribution.to_env(
+            learner.distribution.mode(learner.network.head(theta, inputs, inputs))
+        )
+
+    def acting(self, members: Any) -> Tensor:
+        """The parameters themselves."""
+        return members.theta
+
+    def conflict(self) -> Tensor | None:
+        """Cosines (S, c, c) between the objectives' policy gradients on the last rollout."""
+        return self.learner.conflict(self.batch) if self.channels > 1 and self.batch is not None else None
+
+
+class DQNTrainer(MemberTrainer):
+    """Members learn by DQN; observation statistics stand still once learning begins."""
+
+    def __init__(
+        self, *args: Any, settings: DQNSettings, shared: Sequence[str], shared_replay: bool, **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        self.settings = settings
+        self.learner: DQNPopulation = DQNPopulation(
+            obs_dim=self.inputs, channels=self.channels, action_space=self.spec.single_action_space,
+            num_envs=self.spec.num_envs, seeds=args[2], settings=settings, shared=shared, shared_replay=shared_replay,
+            stored=(self.observed, self.spec.num_objectives), device=self.spec.device,
+            gamma=self.gamma if self.criterion == "ser" else 1.0, prepare=self._prepare,
+        )  # fmt: skip
+
+    def _prepare(self, batch: Sequences) -> Sequences:
+        """What is stored, observations and rewards as the environment gave them, as it is learned from."""
+        weights = self.weights.repeat_interleave(batch.obs.shape[1] // self.size, 0)
+        weights = weights.expand(*batch.reward.shape)
+        reward, views = batch.reward, [self.scaled(obs) for obs in (batch.obs, batch.next_obs)]
+        if self.criterion == "esr":
+            reward = utility_rises(batch.obs, reward, weights, self.scalarisation)
+        if self.conditioned:
+            views = [torch.cat((view, weights), dim=-1) for view in views]
+        return batch._replace(obs=views[0], next_obs=views[1], reward=reward)
+
+    def train(self, source: Source, length: int, progress: float, *, warming: bool) -> dict[str, Any]:
+        """A few steps, at random while warming; then the updates that they owe."""
+        with torch.no_grad():
+            for _ in range(length):
+                action = self.learner.behave(self.networks_see(source.obs), self.directions, warming=warming)
+                step = source.step(action)
+                if not self.learning:
+                    self.normaliser.update(step.obs)
+                # A utility's rises are of the order of one already.
+                self.learner.add(step, learning=self.learning or self.criterion == "esr")
+                self.returns.add(source.info, step.terminated | step.truncated)
+        if warming or len(self.learner.replay) < self.settings.n_steps:
+            return {}
+        self.learning = True
+        return self.learner.update(length, self.directions, progress)
+
+    def greedy(self, obs: Tensor) -> Tensor:
+        """Greedy actions of the averaged parameters."""
+        return self.learner.greedy(self.networks_see(obs), self.directions)
+
+    def head(self, theta: Tensor, inputs: Tensor, direction: Tensor) -> Tensor:
+        """Greedy actions of one policy."""
+        return (self.learner.network(theta, inputs, inputs) * direction).sum(dim=-1).argmax(dim=-1)
+
+    def acting(self, members: Any) -> Tensor:
+        """The averaged parameters."""
+        return members.learner.average
+
+    def conflict(self) -> Tensor | None:
+        """Cosines (S, c, c) between the gradients of the objectives' value errors."""
+        return self.learner.conflict(self.directions) if self.channels > 1 and self.learning else None
+
+
+def make_trainer(
+    settings: PPOSettings | DQNSettings,
+    spec: EnvSpec,
+    obs_dim: int,
+    seeds: Sequence[int],
+    *,
+    cooperation: Cooperation,
+    **options: Any,
+) -> PPOTrainer | DQNTrainer:
+    """Members that learn by what the settings belong to, and share what their cooperation says.
+
+    Raises:
+        MorlError: the learner has nothing of the kind to share.
+    """
+    options["conditioned"] = cooperation == "conditioned"
+    if isinstance(settings, DQNSettings):
+        trunk = {"conditioned": ("trunk", "value", "advantage"), "shared-trunk": ("trunk",)}
+        return DQNTrainer(
+            spec, obs_dim, seeds, settings=settings, shared=trunk.get(cooperation, ()),
+            shared_replay=cooperation == "shared-replay", **options,
+        )  # fmt: skip
+    if cooperation == "shared-replay":
+        raise MorlError('PPO learns from its own steps only: take learner="dqn" for a shared replay')
+    if cooperation == "shared-trunk":
+        raise MorlError(
+            'policy and critic of PPO have no trunk: take learner="dqn", or cooperation="conditioned"'
+        )
+    shared = ("policy", "critic") if cooperation == "conditioned" else ()
+    return PPOTrainer(spec, obs_dim, seeds, settings=settings, shared=shared, **options)
