@@ -10,8 +10,8 @@ import pytest
 INDICATORS = [
     f"indicators.{name}" for name in ("deviation", "distances", "overlap", "spread", "utilities", "volume")
 ]
-MODULES = ["_arrays", "front", "front_fields", "front_file", *INDICATORS, "pareto", "utility", "weights"]
-WITH_EXAMPLES = {"front", *INDICATORS, "pareto", "utility", "weights"}
+WITH_EXAMPLES = {"attainment", "front", *INDICATORS, "pareto", "statistics", "utility", "weights"}
+MODULES = ["_arrays", "front_fields", "front_file", *sorted(WITH_EXAMPLES)]
 
 
 @pytest.mark.parametrize("name", MODULES)
