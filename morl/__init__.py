@@ -20,13 +20,17 @@ from typing import TYPE_CHECKING
 from morl._lazy import attach
 
 if TYPE_CHECKING:  # Only the core: names from above it (`make_vec`, `envs`, ...) resolve at run time.
+    from morl import attainment as attainment
     from morl import errors as errors
     from morl import indicators as indicators
     from morl import pareto as pareto
+    from morl import pictures as pictures
     from morl import registry as registry
+    from morl import statistics as statistics
     from morl import utility as utility
     from morl import weights as weights
     from morl.agent import load as load
+    from morl.comparison import compare as compare
     from morl.evaluation import evaluate as evaluate
     from morl.front import Front as Front
 
@@ -36,18 +40,22 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Front": "morl.front",
+        "compare": "morl.comparison",
         "evaluate": "morl.evaluation",
         "load": "morl.agent",
         "make_vec": "morl.envs.make",
     },
     submodules=(
         "agents",
+        "attainment",
         "baselines",
         "envs",
         "errors",
         "indicators",
         "pareto",
+        "pictures",
         "registry",
+        "statistics",
         "utility",
         "weights",
     ),

@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from morl.agent import Agent, Callback, check_finite
 from morl.evaluation import default_weights, evaluate, make_evaluation_env
 from morl.front import Front
+from morl.history import append_evaluation
 from morl.indicators import UndefinedIndicatorError, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
 from morl.progress import ProgressBar
+from morl.study import Evaluation
 
 __all__ = [
     "Cadence",
@@ -89,6 +92,7 @@ class PeriodicEvaluation(Callback):
         seed: of the evaluations, the same for all, so that they differ by the agent only.
         backend: as for `morl.evaluate`.
         env_kwargs: keyword arguments of the environment.
+        path: a file that every evaluation is appended to (format: `morl.history`); None to keep none.
     """
 
     def __init__(
@@ -103,9 +107,11 @@ class PeriodicEvaluation(Callback):
         seed: int = 2,
         backend: str = "auto",
         env_kwargs: dict[str, Any] | None = None,
+        path: str | Path | None = None,
     ) -> None:
         self.env, self.weights, self.episodes, self.seed = env, weights, episodes, seed
         self.backend, self.env_kwargs = backend, env_kwargs
+        self.path = path
         self.cadence = Cadence(seconds=seconds, steps=steps, share=share)
         self.front: Front | None = None
         """The latest outcome."""
@@ -130,7 +136,15 @@ class PeriodicEvaluation(Callback):
                 seed=self.seed,
                 role="selection",
             )
-        metrics.update({EVALUATION + name: value for name, value in indicators_of(self.front).items()})
+        values = indicators_of(self.front)
+        metrics.update({EVALUATION + name: value for name, value in values.items()})
+        if self.path is not None:
+            append_evaluation(
+                self.path,
+                Evaluation(
+                    steps=agent.steps, seconds=agent.seconds, returns=self.front.returns, values=values
+                ),
+            )
 
     def on_end(self, agent: Agent) -> None:
         """Close the evaluation's environments."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -14,7 +16,17 @@ from morl._arrays import Array, as_vector
 from morl.errors import MorlError
 from morl.evaluation import default_weights
 from morl.front import Front
-from morl.indicators import Indicator, ReferencePointWarning, indicators
+from morl.indicators import (
+    ApproximationWarning,
+    Indicator,
+    ReferencePointWarning,
+    UndefinedIndicatorError,
+    indicators,
+)
+
+if TYPE_CHECKING:
+    from morl.study import Study
+    from morl.study_comparison import StudyComparison
 
 OWN_WEIGHTS = ("commanded-utility",)
 """Indicators that pair each point with the preference it was asked for; the others take common weights."""
@@ -22,6 +34,10 @@ OWN_WEIGHTS = ("commanded-utility",)
 
 SHARED = (("environment", "env_id"), ("discount", "gamma"), ("objectives", "objectives"))
 """What fronts must have in common, and the field that holds it."""
+
+EXACT, BEST_KNOWN, HULL = "exact front", "best known front", "exact convex hull"
+"""What the known front of an environment is called."""
+FRONT_NAMES = {"best known": BEST_KNOWN, "planned hull": HULL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +53,8 @@ class Comparison:
     """Those computed, in the order of `values`."""
     values: Mapping[str, Mapping[str, float | None]]
     """Label -> indicator name -> value; None where it cannot be computed. Includes the known front."""
+    standard_errors: Mapping[str, Mapping[str, float]]
+    """Label -> indicator name -> standard error, of those values that were estimated by sampling."""
     points: Mapping[str, int]
     """Label -> how many different points no other of the same front dominates."""
     outside: Mapping[str, int]
@@ -48,21 +66,59 @@ class Comparison:
     known: Array | None
     """The exact or best known front (l, m)."""
     known_label: str
-    """What the known front is: "exact front" or "best known front"."""
+    """What the known front is: `EXACT`, `BEST_KNOWN` or `HULL`."""
     own_weights: bool
     """Whether the fronts were commanded with different preferences."""
 
 
-def compare(fronts: Mapping[str, Front], *, reference_point: Any = None) -> Comparison:
+@overload
+def compare(
+    fronts: Mapping[str, Front], *, reference_point: Any = None, known: bool = True
+) -> Comparison: ...
+
+
+@overload
+def compare(
+    fronts: Study | str | Path | Sequence[str | Path], *, reference_point: Any = None, **reading: Any
+) -> StudyComparison: ...
+
+
+def compare(
+    fronts: Mapping[str, Front] | Study | str | Path | Sequence[str | Path],
+    *,
+    reference_point: Any = None,
+    known: bool = True,
+    **reading: Any,
+) -> Comparison | StudyComparison:
     """Compute every indicator of every front under the same weights and reference point.
 
     The common weights are the fronts' own where they agree, else `default_weights`. The reference point is
     the given one, else the first that a front has.
 
+    Args:
+        fronts: label -> front, all of one environment; or a study, or what `load_study` reads one from: run
+            directories, files and folders, of one or several environments.
+        reference_point: (m,), of the hypervolume; only for one environment.
+        known: whether the front that the environment's card knows stands beside the others.
+        reading: options of `load_study`.
+
+    Returns:
+        A `Comparison` of fronts by label; of a study, a `StudyComparison` with statistics over seeds.
+
     Raises:
         MorlError: no fronts, or fronts of different environments, objectives or discounts, whose numbers
             must not stand side by side.
     """
+    if isinstance(fronts, Mapping):
+        return _compare_fronts(fronts, reference_point=reference_point, known=known)
+    from morl.study import Study, load_study
+    from morl.study_comparison import compare_study  # late: it is made of the comparisons here
+
+    study = fronts if isinstance(fronts, Study) else load_study(fronts, **reading)
+    return compare_study(study, reference_point=reference_point)
+
+
+def _compare_fronts(fronts: Mapping[str, Front], *, reference_point: Any, known: bool) -> Comparison:
     if not fronts:
         raise MorlError("expected at least one front to compare, got none")
     first = _check_alike(fronts)
@@ -73,18 +129,24 @@ def compare(fronts: Mapping[str, Front], *, reference_point: Any = None) -> Comp
         )
     else:
         reference_point = as_vector(reference_point, name="the reference point", m=first.num_objectives)
-    card = registry.get_card(first.env_id)
-    known = None if card is None or card.front is None else card.front(first.gamma)
-    label = "best known front" if card is not None and card.front_kind == "best known" else "exact front"
-    shared = {"weights": weights, "reference_point": reference_point, "reference_front": known}
-    used = tuple(indicator for indicator in indicators().values() if indicator.default)
-    values, points, outside = {}, {}, {}
-    if known is not None:
-        values[label] = _values(used, known, shared, best_for(known, weights))
-        points[label] = len(pareto.filter_nondominated(known))
+    points, label = known_front(first) if known else (None, EXACT)
+    everything = [front.returns for front in fronts.values()] + ([] if points is None else [points])
+    shared = {
+        "weights": weights,
+        "reference_point": reference_point,
+        "reference_front": points,
+        "ideal_point": np.vstack(everything).max(axis=0),
+    }
+    used = tuple(indicators().values())
+    values, errors, counts, outside = {}, {}, {}, {}
+    if points is not None:
+        if label in fronts:
+            raise MorlError(f"expected no front called {label!r}, which is the environment's own; rename it")
+        values[label], errors[label] = _values(used, points, shared, best_for(points, weights))
+        counts[label] = len(pareto.filter_nondominated(points))
     for name, front in fronts.items():
-        values[name] = _values(used, front.returns, shared, (front.returns, front.weights))
-        points[name] = len(pareto.filter_nondominated(front.returns))
+        values[name], errors[name] = _values(used, front.returns, shared, (front.returns, front.weights))
+        counts[name] = len(pareto.filter_nondominated(front.returns))
         if reference_point is not None:
             outside[name] = int((front.returns <= reference_point).any(axis=1).sum())
     return Comparison(
@@ -93,14 +155,30 @@ def compare(fronts: Mapping[str, Front], *, reference_point: Any = None) -> Comp
         fronts=dict(fronts),
         indicators=used,
         values=values,
-        points=points,
+        standard_errors=errors,
+        points=counts,
         outside=outside,
         weights=weights,
         reference_point=reference_point,
-        known=known,
+        known=points,
         known_label=label,
         own_weights=own_weights,
     )
+
+
+def known_front(front: Front) -> tuple[Array | None, str]:
+    """The exact or best known points (l, m) for a front's environment and discount, and what they are.
+
+    In the order of the front's objectives; None where no card knows any, or it has other objectives.
+    """
+    card = registry.get_card(front.env_id)
+    if card is None or card.front is None:
+        return None, EXACT
+    names = [objective.name for objective in card.objectives]
+    if sorted(names) != sorted(front.objectives):
+        return None, EXACT
+    points = card.front(front.gamma)[:, [names.index(name) for name in front.objectives]]
+    return points, FRONT_NAMES.get(card.front_kind_at(front.gamma), EXACT)
 
 
 def best_for(points: Array, weights: Array) -> tuple[Array, Array]:
@@ -112,11 +190,7 @@ def _check_alike(fronts: Mapping[str, Front]) -> Front:
     """The first front, once all are known to be comparable with it."""
     (first_name, first), *others = fronts.items()
     for name, front in others:
-        for what, attribute in (
-            ("environment", "env_id"),
-            ("discount", "gamma"),
-            ("objectives", "objectives"),
-        ):
+        for what, attribute in SHARED:
             mine, theirs = getattr(first, attribute), getattr(front, attribute)
             if mine != theirs:
                 raise MorlError(
@@ -140,17 +214,27 @@ def _values(
     points: Array,
     shared: dict[str, Any],
     commanded: tuple[Array, Array | None],
-) -> dict[str, float | None]:
-    """Every indicator of one front; None where something it needs is missing."""
+) -> tuple[dict[str, float | None], dict[str, float]]:
+    """Every indicator of one front, None where it has no value; standard errors of those that were estimated."""
     values: dict[str, float | None] = {}
+    errors: dict[str, float] = {}
     for indicator in used:
         own = indicator.name in OWN_WEIGHTS
         subject = commanded[0] if own else points
         needs = {
             name: commanded[1] if own and name == "weights" else shared.get(name) for name in indicator.needs
         }
-        missing = any(value is None for value in needs.values())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReferencePointWarning)  # `Comparison.outside` says it by front
-            values[indicator.name] = None if missing else indicator.fn(subject, **needs)
-    return values
+        values[indicator.name] = None
+        if any(value is None for value in needs.values()):
+            continue
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            # What has no value, such as the distance of a ratio from zero, is shown as none.
+            with suppress(UndefinedIndicatorError):
+                values[indicator.name] = indicator.fn(subject, **needs)
+        for warning in caught:
+            if isinstance(warning.message, ApproximationWarning):
+                errors[indicator.name] = warning.message.standard_error
+            elif not issubclass(warning.category, ReferencePointWarning):  # `outside` says that by front
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return values, errors

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl.agent import Agent, Callback, check_finite
+from morl.errors import CheckpointError
 from morl.store import atomic_write
 
 if TYPE_CHECKING:
@@ -121,14 +122,23 @@ class CsvMetrics(MetricsLogger):
 
 
 def read_csv(path: str | Path) -> list[tuple[int, float, str, float]]:
-    """The rows `(steps, seconds, name, value)` of a `metrics.csv`; what a crash cut off is left out."""
+    """The rows `(steps, seconds, name, value)` of a `metrics.csv`; what a crash cut off is left out.
+
+    Raises:
+        CheckpointError: a row is damaged; the message names file and line.
+    """
     rows = []
     with open(path, encoding="utf-8", newline="") as file:
-        for line in file:
+        for number, line in enumerate(file, 1):
             cells = next(csv.reader([line]), [])
             if len(cells) != len(HEADER) or not line.endswith("\n") or tuple(cells) == HEADER:
                 continue
-            rows.append((int(cells[0]), float(cells[1]), cells[2], float(cells[3])))
+            try:
+                rows.append((int(cells[0]), float(cells[1]), cells[2], float(cells[3])))
+            except ValueError as error:
+                raise CheckpointError(
+                    f"{path}, line {number} is damaged: {error}; restore the file, or remove the line"
+                ) from error
     return rows
 
 

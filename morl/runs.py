@@ -1,11 +1,12 @@
 """A run: one training as a directory that can be killed at any moment, resumed, evaluated and compared.
 
-    config.json    what was asked for (environment, agent, every setting, seed, budget), and the versions
-    metrics.csv    metrics over the training (format: `morl.metrics`)
-    tb/            the same as TensorBoard events
-    checkpoint/    everything needed to go on: parameters, optimiser, replay, environment, random streams
-    agent/         the agent as `morl.load` reads it
-    front.json     the final evaluation
+    config.json        what was asked for (environment, agent, every setting, seed, budget), and the versions
+    metrics.csv        metrics over the training (format: `morl.metrics`)
+    evaluations.jsonl  fronts over the training (format: `morl.history`)
+    tb/                the metrics as TensorBoard events
+    checkpoint/        everything needed to go on: parameters, optimiser, replay, environment, random streams
+    agent/             the agent as `morl.load` reads it
+    front.json         the final evaluation
 
 Every file is written to a temporary name and renamed. A resumed run first cuts the metrics back to the
 checkpoint. With a batched environment (eager, the same device, versions and number of threads) it then ends
@@ -190,7 +191,8 @@ class Run:
         agent.save(self.path / "agent")
 
     def restore(self, agent: Agent) -> bool:
-        """Put the agent where the checkpoint was taken and cut the metrics back to it; False without one."""
+        """Put the agent where the checkpoint was taken, cut metrics and evaluations back to it; False without one."""
+        from morl.history import FILE, cut_evaluations
         from morl.metrics import cut_csv
 
         folder = self.path / "checkpoint"
@@ -206,6 +208,7 @@ class Run:
             agent.load_training(state["training"])
             agent.steps, agent.seconds = state["steps"], state["seconds"]
         cut_csv(self.path / "metrics.csv", agent.steps)
+        cut_evaluations(self.path / FILE, agent.steps)
         return found
 
     def train(

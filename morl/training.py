@@ -11,7 +11,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from morl import registry
+from morl import history, registry
 from morl.agent import Agent, Callback, restore_tuples
 from morl.callbacks import (
     Checkpointer,
@@ -122,12 +122,17 @@ def train_run(
         if agent.steps == 0 or config.total_steps - agent.steps >= config.num_envs:
             stop = StopOnSignal()
             own = [
+                stop,  # first, so that a signal finds it before anything is written
                 FiniteCheck(),
-                PeriodicEvaluation(config.env, seconds=evaluation_seconds, env_kwargs=config.env_kwargs),
+                PeriodicEvaluation(
+                    config.env,
+                    seconds=evaluation_seconds,
+                    env_kwargs=config.env_kwargs,
+                    path=run.path / history.FILE,
+                ),
                 CsvMetrics(run.path / "metrics.csv"),
                 TensorBoardMetrics(run.path / "tb", started=run.created),
                 Checkpointer(run.save_checkpoint, seconds=checkpoint_seconds),
-                stop,
             ]
             agent.learn(config.total_steps, callbacks=[*own, *callbacks], progress=progress)
             run.save_checkpoint(agent)

@@ -1,7 +1,7 @@
 """`morl demo`: the main job in miniature.
 
 Trains the agents and baselines of `ENTRIES` on deep-sea-treasure, evaluates them on the original environment,
-and compares their fronts with the exact one.
+and compares their fronts with the exact one: a table, a picture, and a report to explore.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from morl.cli.options import Demo
-from morl.cli.tables import console, print_comparison
+from morl.cli.tables import console, print_tables
 from morl.cli.train import default_num_envs, file_name
 from morl.comparison import compare
-from morl.front import Front
-from morl.plotting import plot_fronts
+from morl.comparison_tables import tables_of
 from morl.runs import Run, RunConfig
 
 ENV = "deep-sea-treasure-v0"
+
+LOOK_SECONDS = 5.0
+"""Between two evaluations during a training, so that its learning curve has some points."""
 
 
 @dataclass(frozen=True)
@@ -47,27 +49,20 @@ def run(options: Demo) -> None:
     start = time.monotonic()
     out = make_room(options.out)
     screen = console()
-    fronts: dict[str, Front] = {}
     for number, entry in enumerate(ENTRIES, 1):
         screen.print(f"[bold]{number}/{len(ENTRIES)}[/] {entry.agent}: {entry.steps:,} steps on {ENV}")
-        fronts[entry.agent] = train(entry, out / file_name(entry.agent), options.seed)
-    comparison = compare(fronts)
+        train(entry, out / file_name(entry.agent), options.seed)
+    found = compare(out)
     screen.print()
-    print_comparison(comparison)
-    picture = plot_fronts(
-        fronts,
-        out / "fronts.png",
-        exact=comparison.known,
-        exact_label=comparison.known_label,
-        reference_point=comparison.reference_point,
-    )
-    screen.print(f"picture: {picture}")
+    print_tables(tables_of(found))
+    screen.print(f"picture: {found.save(out / 'fronts.png')[0]}")
+    screen.print(f"report: {found.save(out / 'report.html')[0]}; open it in a browser")
     screen.print(f"runs: {out}; look at the trainings with: tensorboard --logdir {out}")
     screen.print(f"{time.monotonic() - start:.0f} seconds in all")
 
 
-def train(entry: Entry, path: Path, seed: int) -> Front:
-    """One run; returns its front."""
+def train(entry: Entry, path: Path, seed: int) -> None:
+    """One run."""
     config = RunConfig(
         env=ENV,
         agent=entry.agent,
@@ -76,7 +71,7 @@ def train(entry: Entry, path: Path, seed: int) -> Front:
         num_envs=default_num_envs(entry.agent) if entry.num_envs is None else entry.num_envs,
         settings=entry.settings,
     )
-    return Run.create(path, config).train()
+    Run.create(path, config).train(evaluation_seconds=LOOK_SECONDS)
 
 
 def make_room(out: Path) -> Path:

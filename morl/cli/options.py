@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 
 def _named(metavar: str, hint: str = "") -> Any:
@@ -125,16 +125,39 @@ class Play(Trained):
 
 @dataclass(frozen=True, kw_only=True)
 class Compare:
-    """Compare runs or fronts of one environment: a table, and a picture with --out."""
+    """Compare runs and fronts: tables with statistics over seeds, pictures, and a report to explore.
+
+    Runs of one agent on one environment with different seeds form a group; every environment has a table of
+    its own. Reads run directories, front.json, CSV, MORL-Baselines' W&B tables, and folders of these.
+    """
 
     module: ClassVar[str] = "morl.cli.compare"
 
-    paths: Annotated[Positional[tuple[Path, ...]], _named("RUN|FRONT", "(required)")]
-    """Run directories, or front files."""
-    out: Annotated[Path | None, _named("PICTURE")] = None
-    """Picture of the fronts over one another: .png, .pdf or .svg."""
+    paths: Annotated[Positional[tuple[str, ...]], _named("[NAME=]PATH", "(required)")]
+    """Run directories, front files, and folders to search; NAME= makes one group of all that lies there."""
+    out: Annotated[UseAppendAction[tuple[Path, ...]], _named("FILE", "(repeatable)")] = ()
+    """Where to write: .html for the report, .csv, .json, .tex for tables, .png, .svg, .pdf for pictures."""
+    picture: Literal["fronts", "attainment", "difference", "curves", "intervals", "profiles"] = "fronts"
+    """Of pictures: fronts over one another, what half of the seeds attain, where two groups differ in that,
+    learning curves, indicators with intervals, or profiles of scores over environments."""
+    runs: Switch = False
+    """Show every run, not only its group."""
+    indicators: Annotated[tuple[str, ...], _named("NAME ...", "(default: the common ones)")] = ()
+    """Columns of the tables, or all; `morl list indicators` shows them."""
+    statistic: Literal["iqm", "median"] = "iqm"
+    """What stands for the seeds of a group: their interquartile mean or their median."""
     reference_point: Annotated[tuple[float, ...], _named("R1 R2")] = ()
     """Of the hypervolume, one number per objective; by default that of the environment's protocol."""
+    env: Annotated[str | None, _named("ENV")] = None
+    """The environment of tables that do not say it, such as CSV."""
+    gamma: Annotated[float | None, _named("FLOAT")] = None
+    """The discount of the returns in such tables."""
+    objectives: Annotated[tuple[str, ...], _named("NAME ...")] = ()
+    """The columns of such tables, by name."""
+    reorder: Switch = False
+    """Put objectives in one order where fronts name the same in another; else that is refused."""
+    split_discounts: Switch = False
+    """Give every discount of an environment a table of its own; else several are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from collections.abc import Iterable
+from typing import Literal
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
-from morl import registry
 from morl.comparison import Comparison
-from morl.front import Front
+from morl.comparison_tables import run_table
+from morl.table import Cell
+from morl.table import Table as Content
 
 WIDTH = 160
 """Columns where the output is not a terminal, which would tell its own width."""
 
-ROOMY = 105
-"""Columns from which the table of fronts shows agents and training times."""
+
+NAME, GAP = 8, 2
+"""Columns that names keep where there is little room, and those between two columns of a table."""
 
 
 def console() -> Console:
@@ -46,100 +50,60 @@ def show(title: str, table: Table, notes: str = "") -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """One row per front, the known front first, the best value of each column bold."""
-    table = make_table("front")
-    roomy = console().width >= ROOMY
-    names = [indicator.name.replace("-", " ") for indicator in comparison.indicators]
-    for name in (
-        *(["agent"] if roomy else []),
-        "seed",
-        "points",
-        *names,
-        "steps",
-        *(["time"] if roomy else []),
-    ):
-        table.add_column(name, justify="left" if name == "agent" else "right", no_wrap=name == "agent")
-    best = _best(comparison)
-    for label, values in comparison.values.items():
-        front = comparison.fronts.get(label)
-        agent, seed, steps, seconds = _training(front)
-        cells = [_number(value, bold=best.get(name) == label) for name, value in values.items()]
-        cells = [seed, str(comparison.points[label]), *cells, steps]
-        cells = [agent, *cells, seconds] if roomy else cells
-        table.add_row(escape(label), *cells, style="dim" if front is None else None)
-    show(_title(comparison), table, _notes(comparison))
+    print_tables([run_table(comparison)])
 
 
-def _training(front: Front | None) -> tuple[str, str, str, str]:
-    """Agent, seed, steps and time of the training; empty where unknown."""
-    if front is None:
-        return "", "", "", ""
-    seconds = front.training_seconds
-    return (
-        escape(front.agent or ""),
-        "" if front.training_seed is None else str(front.training_seed),
-        "" if front.training_steps is None else f"{front.training_steps:,}",
-        "" if seconds is None else str(timedelta(seconds=round(seconds))),
-    )
+def print_tables(tables: Iterable[Content]) -> None:
+    """Print tables of a comparison one below the other, as wide as the console allows.
+
+    Intervals stand beside their numbers where all columns then fit, else below them; where room is still
+    short, the columns that can be spared are left out, and names are broken.
+    """
+    screen = console()
+    for number, content in enumerate(tables):
+        if number:
+            screen.print()
+        table = _lay_out(content, spare=True, beside=True)
+        for spare, beside in ((True, False), (False, True)):
+            if _width(table) > screen.width:
+                table = _lay_out(content, spare=spare, beside=beside)
+        if _width(table) > screen.width:
+            table = _lay_out(content, spare=False, beside=False, room=screen.width)
+        show(content.title, table, "\n".join(content.notes))
 
 
-def _title(comparison: Comparison) -> str:
-    kinds = sorted({front.backend or "unknown" for front in comparison.fronts.values()})
-    episodes = sorted({front.episodes for front in comparison.fronts.values()})
-    return (
-        f"{comparison.env_id}: discount {comparison.gamma:g}, {' and '.join(kinds)} environment, "
-        f"{' or '.join(map(str, episodes))} episodes per preference, {len(comparison.weights)} preferences"
-    )
+def _width(table: Table) -> int:
+    """The columns that a table takes if nothing in it is broken."""
+    endless = Console(width=10_000)
+    return Measurement.get(endless, endless.options, table).maximum
 
 
-def _notes(comparison: Comparison) -> str:
-    """What a reader must know to read the numbers right."""
-    lines = []
-    if comparison.reference_point is None:
-        lines.append("no reference point is known: pass --reference-point for the hypervolume")
-    else:
-        point = ", ".join(f"{value:g}" for value in comparison.reference_point)
-        lines.append(f"hypervolume over ({point})")
-    outside = [
-        f"{count} of {len(comparison.fronts[name])} points of {name}"
-        for name, count in comparison.outside.items()
-        if count
-    ]
-    if outside:
-        lines.append(f"not above the reference point, so not in the hypervolume: {', '.join(outside)}")
-    card = registry.get_card(comparison.env_id)
-    twins = [
-        name
-        for name, front in comparison.fronts.items()
-        if front.backend == "batched" and (card is None or card.original)
-    ]
-    if twins:
-        lines.append(f"evaluated on the batched twin, not the original: {', '.join(twins)}")
-    if comparison.own_weights:
-        lines.append(
-            "the fronts were asked for different preferences: commanded utilities do not compare exactly"
-        )
-    return "\n".join(lines)
+def _lay_out(content: Content, *, spare: bool, beside: bool, room: int | None = None) -> Table:
+    """The table with its spare columns or without, intervals beside the numbers or below.
+
+    With `room`, columns of numbers are as narrow as their longest word, and the first column, of names, takes
+    what is left.
+    """
+    table = make_table()
+    used = [i for i, column in enumerate(content.columns) if spare or not column.spare]
+    widths: dict[int, int | None] = dict.fromkeys(used)
+    if room is not None:
+        for i in used[1:]:
+            texts = [content.columns[i].name]
+            texts += [f"{row.cells[i].text} {row.cells[i].interval}" for row in content.rows]
+            widths[i] = max(len(word) for text in texts for word in [*text.split(), ""])
+        taken = sum(width + GAP for width in widths.values() if width is not None)
+        widths[0] = max(NAME, min(max(len(row.cells[0].text) for row in content.rows), room - taken - GAP))
+    for i in used:
+        column = content.columns[i]
+        justify: Literal["left", "right"] = "left" if column.words else "right"
+        table.add_column(column.name, justify=justify, width=widths[i], overflow="fold")
+    for row in content.rows:
+        cells = (_markup(row.cells[i], " " if beside else "\n") for i in used)
+        table.add_row(*cells, style="dim" if row.known else None)
+    return table
 
 
-def _best(comparison: Comparison) -> dict[str, str]:
-    """Indicator name -> label of the front that does best, where there are several."""
-    best: dict[str, str] = {}
-    if len(comparison.fronts) < 2:
-        return best
-    for indicator in comparison.indicators:
-        sign = 1 if indicator.better == "higher" else -1
-        known = {
-            label: sign * value
-            for label in comparison.fronts
-            if (value := comparison.values[label][indicator.name]) is not None
-        }
-        if known:
-            best[indicator.name] = max(known, key=lambda label: known[label])
-    return best
-
-
-def _number(value: float | None, *, bold: bool) -> str:
-    if value is None:
-        return "-"
-    text = f"{value:,.2f}" if abs(value) >= 100 else f"{value:.4f}"
-    return f"[bold green]{text}[/]" if bold else text
+def _markup(cell: Cell, between: str) -> str:
+    text = f"[bold green]{escape(cell.text)}[/]" if cell.best else escape(cell.text)
+    return f"{text}{between}[dim]{escape(cell.interval)}[/]" if cell.interval else text

@@ -127,13 +127,15 @@ def test_fronts_that_do_not_compare(tmp_path: Path, call) -> None:
 
     one = write("one.json")
     for other, message in (
-        (write("env.json", env_id="other"), "same environment: one has toy, env has other"),
-        (write("gamma.json", gamma=0.5), "same discount"),
+        (
+            write("gamma.json", gamma=0.5),
+            "same discount in toy: one has 0.9, gamma has 0.5; .*--split-discounts",
+        ),
         (write("objectives.json", objectives=["a", "c"]), "same objectives"),
         (one, "got one twice"),
     ):
         assert_error(call("compare", one, other), message)
-    assert_error(call("compare", one, "--out", tmp_path / "picture.gif"), "ending in .png")
+    assert_error(call("compare", one, "--out", tmp_path / "picture.gif"), "ending in .csv, .*png")
     assert_error(call("compare", one, "--reference-point", "1"), "reference point")
 
 

@@ -102,10 +102,11 @@ def test_train_evaluate_compare(tmp_path: Path, call, monkeypatch: pytest.Monkey
     assert len(Front.load("mine.json")) == 4
 
     status, out, err = call(
-        "compare", "runs/0", "runs/1", "--out", "fronts.png", "--reference-point", "-1", "-20"
+        "compare", "runs/0", "runs/1", "--runs", "--out", "fronts.png", "--reference-point", "-1", "-20"
     )
-    assert (status, err) == (0, "") and "picture: fronts.png" in out
-    assert "hypervolume over (-1, -20)" in out and out.count("corridor-walker") == 2
+    assert (status, err) == (0, "") and "written: fronts.png" in out
+    # A row for the agent, and one for each of its runs.
+    assert "hypervolume over (-1, -20)" in out and out.count("corridor-walker") == 3
     assert Path("fronts.png").read_bytes().startswith(b"\x89PNG")
 
 

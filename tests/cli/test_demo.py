@@ -29,6 +29,8 @@ def test_demo(tmp_path: Path, call, monkeypatch: pytest.MonkeyPatch) -> None:
             assert text in out
     assert "moved what was in" in out and (tmp_path / "demo-1" / "fronts.png").exists()
     assert (tmp_path / "demo" / "fronts.png").read_bytes().startswith(b"\x89PNG")
+    assert f"report: {tmp_path / 'demo' / 'report.html'}" in out
+    assert "envelope-dqn" in (tmp_path / "demo" / "report.html").read_text()
     run = Run.open(tmp_path / "demo" / "toys_CorridorWalker")
     assert (run.config.num_envs, run.config.seed, run.config.settings["learning_rate"]) == (4, 4, 0.3)
     assert run.front().backend == "original"

@@ -5,6 +5,8 @@ import pytest
 
 from morl import registry
 from morl.comparison import best_for, compare
+from morl.comparison_tables import run_table
+from morl.comparison_text import listed, notes, title
 from morl.errors import MorlError
 from morl.front import Front
 from morl.weights import lattice
@@ -83,3 +85,32 @@ def test_bad_input() -> None:
         compare({})
     with pytest.raises(MorlError, match="the reference point"):
         compare({"a": front([[1, -1]])}, reference_point=[1, 2, 3])
+
+
+def test_more_than_the_exact_front_is_doubted(exact: np.ndarray) -> None:
+    """Returns without a discount, say, beside the exact front under one."""
+    noted = "above the exact front for some preferences"
+    good = front(exact * (1 + 1e-7), weights=None)  # as float32 rewards may add up
+    assert not any(noted in note for note in notes(compare({"good": good})))
+    too_good = front(np.vstack((exact, [[23.7, -19]])))
+    (note,) = [note for note in notes(compare({"good": good, "too good": too_good})) if noted in note]
+    assert note.endswith("under another discount: too good")
+
+
+def test_the_title_says_what_is_known() -> None:
+    points = front([[1, -1]], env_id="toy")
+    assert title(compare({"a": points})) == "toy: discount 0.99, 101 preferences"
+    run = front([[1, -1]], env_id="toy", backend="original")
+    assert "original and unknown environment, 1 episode per preference" in title(
+        compare({"a": points, "b": run})
+    )
+
+
+def test_equals_are_both_the_best() -> None:
+    found = compare({name: front([[x, -1]], env_id="toy") for name, x in (("a", 2), ("b", 2), ("c", 1))})
+    rows = run_table(found, indicators=["expected-utility"]).rows
+    assert [row.cells[4].best for row in rows] == [True, True, False]
+
+
+def test_long_lists_are_cut() -> None:
+    assert listed(["a"]) == "a" and listed(list("abcdef")) == "a, b, c, d and 2 more"

@@ -13,6 +13,7 @@ from morl import indicators as ind
 from morl.callbacks import indicators_of
 from morl.cli import tables
 from morl.comparison import compare
+from morl.comparison_text import notes
 from morl.errors import MorlError, NonFiniteError
 from morl.front import Front
 from morl.indicators import registry
@@ -153,6 +154,33 @@ def front(points: Any, **changes: Any) -> Front:
 def many_objectives(k: int, seed: int) -> np.ndarray:
     points = np.abs(np.random.default_rng(seed).normal(size=(k, 9)))
     return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def test_a_comparison_has_all_that_is_defined() -> None:
+    found = compare(
+        {"one": front([[1, -1]]), "two": front([[0, 3], [4, -2], [2, 2]])}, reference_point=[-1, -3]
+    )
+    assert set(found.values["one"]) == set(ind.indicators())
+    assert found.values["one"]["sparsity"] is None and found.values["two"]["sparsity"] == 12.5
+    assert found.values["two"]["epsilon-multiplicative"] is None  # no reference front, nor positive returns
+    ideal, weights = [4, 3], found.weights
+    expected = ind.r2([[1, -1]], ideal_point=ideal, weights=weights)
+    assert found.values["one"]["r2"] == pytest.approx(expected)
+    assert found.standard_errors == {"one": {}, "two": {}}
+
+
+def test_a_comparison_says_what_it_estimates() -> None:
+    many = {"a": front(many_objectives(60, 0)), "b": front(many_objectives(90, 1))}
+    found = compare(many, reference_point=np.zeros(9))
+    expected = ind.hypervolume_estimate(many["b"].returns, reference_point=np.zeros(9))
+    assert not expected.exact
+    assert found.values["b"]["hypervolume"] == expected.value
+    assert found.standard_errors == {"a": {}, "b": {"hypervolume": expected.standard_error}}
+    share = expected.standard_error / expected.value
+    assert (
+        f"hypervolumes are estimated where the exact one takes long, with standard errors up to {share:.1%}"
+        in (notes(found))
+    )
 
 
 def test_tables_show_few_indicators_unasked(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -47,6 +47,7 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["speed.py", "--list"], "training"),
         (["gpu.py", "--help"], "--sizes"),
         (["members.py", "--list"], "deep-sea-treasure-concave-pareto-q-learning"),
+        (["comparing.py", "--help"], "--repeats"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

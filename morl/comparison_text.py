@@ -1,0 +1,127 @@
+"""What a comparison says in words, wherever it is shown: its title, its notes, its numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from morl import registry
+from morl.comparison import BEST_KNOWN, Comparison
+
+LISTED = 4
+"""How many runs a note names; the others are counted."""
+
+ROUNDING = 1e-4
+"""By how much, relative to the largest utility, float32 rewards may exceed the known front's."""
+
+
+def number(value: float | None, beside: Iterable[float | None] = ()) -> str:
+    """A value of an indicator, for tables: `854.85`, `0.0312`; `-` where there is none.
+
+    Values of one column, given as `beside`, have as many decimals as each other: two where one is large.
+    """
+    if value is None:
+        return "-"
+    largest = max(abs(other) for other in (value, *beside) if other is not None)
+    if largest >= 1e7:
+        return f"{value:.5g}"
+    return f"{value:,.2f}" if largest >= 100 else f"{value:.4f}"
+
+
+def title(comparison: Comparison, section: str | None = None) -> str:
+    """The terms of a comparison in one line; `section` is what a study calls its environment."""
+    fronts = comparison.fronts.values()
+    kinds = sorted({front.backend or "unknown" for front in fronts})
+    # A front of points that came without episodes has one by form.
+    episodes = sorted({front.episodes for front in fronts if front.backend or front.episodes > 1})
+    name = comparison.env_id if section is None else section.split(", discount ")[0]
+    terms = [f"{name}: discount {comparison.gamma:g}"]
+    if kinds != ["unknown"]:
+        terms.append(f"{' and '.join(kinds)} environment")
+    if episodes:
+        noun = "episode" if episodes == [1] else "episodes"
+        terms.append(f"{' or '.join(map(str, episodes))} {noun} per preference")
+    return ", ".join([*terms, f"{len(comparison.weights)} preferences"])
+
+
+def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> list[str]:
+    """What a reader must know to read the numbers right, a sentence each.
+
+    Args:
+        comparison: what is shown.
+        groups: label -> group, to speak of groups instead of runs.
+    """
+    fronts = comparison.fronts
+    names = {label: label if groups is None else groups[label] for label in fronts}
+
+    def those(labels: Iterable[str]) -> str:
+        return listed(list(dict.fromkeys(names[label] for label in labels)))
+
+    lines = []
+    if comparison.reference_point is None:
+        lines.append("no reference point is known: pass --reference-point for the hypervolume")
+    else:
+        lines.append(f"hypervolume over ({_listed_numbers(comparison.reference_point)})")
+    shares = [
+        errors["hypervolume"] / value
+        for label, errors in comparison.standard_errors.items()
+        if "hypervolume" in errors and (value := comparison.values[label]["hypervolume"])
+    ]
+    if shares:
+        lines.append(
+            f"hypervolumes are estimated where the exact one takes long, with standard errors up to {max(shares):.1%}"
+        )
+    own = {tuple(front.reference_point) for front in fronts.values() if front.reference_point is not None}
+    if len(own) > 1:
+        points = "; ".join(map(_listed_numbers, sorted(own)))
+        lines.append(f"the fronts were stored with different reference points: {points}")
+    outside, total = Counter[str](), Counter[str]()
+    for label, count in comparison.outside.items():
+        outside[names[label]] += count
+        total[names[label]] += len(fronts[label])
+    if outside.total():
+        counts = [f"{count} of {total[name]} of {name}" for name, count in outside.items() if count]
+        lines.append(f"points not above the reference point, so not in the hypervolume: {listed(counts)}")
+    beyond = _beyond_known(comparison)
+    if beyond:
+        lines.append(
+            f"above the {comparison.known_label} for some preferences, by luck of the episodes or by returns under "
+            f"another discount{', if not by merit' if comparison.known_label == BEST_KNOWN else ''}: {those(beyond)}"
+        )
+    card = registry.get_card(comparison.env_id)
+    twins = [label for label, front in fronts.items() if front.backend == "batched"]
+    if twins and (card is None or card.original):
+        lines.append(f"evaluated on the batched twin, not the original: {those(twins)}")
+    selected = [label for label, front in fronts.items() if front.role == "selection"]
+    if selected:
+        lines.append(
+            f"points were chosen by the same episodes that are reported, which flatters them: {those(selected)}"
+        )
+    if comparison.own_weights:
+        lines.append(
+            "the fronts were asked for different preferences: commanded utilities do not compare exactly"
+        )
+    return lines
+
+
+def _beyond_known(comparison: Comparison) -> list[str]:
+    """The fronts that promise somebody more than the known front has."""
+    if comparison.known is None:
+        return []
+    most = (comparison.known @ comparison.weights.T).max(axis=0)
+    slack = ROUNDING * abs(most).max()
+    return [
+        label
+        for label, front in comparison.fronts.items()
+        if ((front.returns @ comparison.weights.T).max(axis=0) > most + slack).any()
+    ]
+
+
+def listed(items: Sequence[str]) -> str:
+    """The first few of a list in words: `a, b, c, d and 3 more`."""
+    more = len(items) - LISTED
+    return ", ".join(items[:LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _listed_numbers(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

@@ -1,0 +1,128 @@
+"""The fronts that a training went through: `evaluations.jsonl` of a run.
+
+One line per periodic evaluation, appended as it comes:
+
+    {"steps": 40960, "seconds": 31.2, "returns": [[1.0, -1.0], ...], "values": {"hypervolume": 812.4, ...}}
+
+`returns` holds the mean return of each preference (k, m), `values` the indicators as in metrics.csv. A resumed
+run cuts the file back to its checkpoint; a last line that a crash cut off is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from morl._arrays import as_points, as_vector
+from morl.errors import CheckpointError, MorlError
+from morl.store import atomic_write
+from morl.study import Evaluation
+
+FILE = "evaluations.jsonl"
+"""Its name in a run directory."""
+
+
+def append_evaluation(path: str | Path, evaluation: Evaluation) -> None:
+    """Add one line to the file, in one write; makes the file where there is none."""
+    line = json.dumps(
+        {
+            "steps": evaluation.steps,
+            "seconds": round(evaluation.seconds, 3),
+            "returns": evaluation.returns.tolist(),
+            "values": dict(evaluation.values),
+        },
+        allow_nan=False,
+    )
+    with open(path, "a", encoding="utf-8", newline="") as file:
+        file.write(line + "\n")
+
+
+def read_evaluations(path: str | Path) -> list[Evaluation]:
+    """The evaluations in the file, without a last line that was cut off.
+
+    Raises:
+        CheckpointError: a line is damaged; the message names file and line.
+    """
+    evaluations: list[Evaluation] = []
+    for number, line in enumerate(_whole_lines(Path(path)), 1):
+        try:
+            evaluations.append(_evaluation(json.loads(line)))
+        except (ValueError, RecursionError) as error:  # a MorlError is a ValueError
+            raise CheckpointError(
+                f"{path}, line {number} is damaged: {error}; restore the file, or remove the line"
+            ) from error
+    return evaluations
+
+
+def cut_evaluations(path: str | Path, steps: int) -> None:
+    """Drop from the file what came after `steps`, and what a crash cut off."""
+    path = Path(path)
+    if not path.exists():
+        return
+    kept = [
+        line
+        for line, evaluation in zip(_whole_lines(path), read_evaluations(path), strict=True)
+        if evaluation.steps <= steps
+    ]
+    atomic_write(path, "".join(line + "\n" for line in kept))
+
+
+def read_history(run: str | Path, num_objectives: int) -> tuple[Evaluation, ...]:
+    """The evaluations of the run in a directory, by steps.
+
+    Those of which only the indicators were kept, in metrics.csv, have returns of shape (0, m).
+
+    Raises:
+        CheckpointError: a file is damaged, or holds returns of other objectives.
+    """
+    from morl.metrics import EVALUATION, read_csv  # late: needs torch
+
+    run = Path(run)
+    path = run / FILE
+    found = {evaluation.steps: evaluation for evaluation in (read_evaluations(path) if path.exists() else [])}
+    for evaluation in found.values():
+        if evaluation.returns.shape[1] != num_objectives:
+            raise CheckpointError(
+                f"expected returns of {num_objectives} objectives in {path}, got "
+                f"{evaluation.returns.shape[1]} after {evaluation.steps:,} steps; it belongs to another run"
+            )
+    older: dict[int, tuple[float, dict[str, float]]] = {}
+    metrics = run / "metrics.csv"
+    for steps, seconds, name, value in read_csv(metrics) if metrics.exists() else []:
+        if steps not in found and name.startswith(EVALUATION):
+            older.setdefault(steps, (seconds, {}))[1][name.removeprefix(EVALUATION)] = value
+    nothing = np.empty((0, num_objectives))
+    for steps, (seconds, values) in older.items():
+        found[steps] = Evaluation(steps=steps, seconds=seconds, returns=nothing, values=values)
+    return tuple(found[steps] for steps in sorted(found))
+
+
+def _whole_lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path} is damaged: {error}; restore it from a copy") from error
+    return lines[:-1]  # what follows the last line's end is empty, or was cut off
+
+
+def _evaluation(document: Any) -> Evaluation:
+    if not isinstance(document, Mapping) or not {"steps", "seconds", "returns", "values"} <= document.keys():
+        raise MorlError("expected an object with steps, seconds, returns and values")
+    steps, values = document["steps"], document["values"]
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise MorlError(f"expected steps to be an integer of at least 0, got {steps!r}")
+    if not isinstance(values, Mapping):
+        raise MorlError(f"expected values to map names to numbers, got {values!r}")
+    (seconds,) = as_vector([document["seconds"]], name="seconds")
+    return Evaluation(
+        steps=steps,
+        seconds=float(seconds),
+        returns=as_points(document["returns"], name="returns"),
+        values={
+            str(name): float(as_vector([value], name=f"values.{name}")[0]) for name, value in values.items()
+        },
+    )

@@ -1,0 +1,216 @@
+// Points as plotly's traces: every front's points, sorted by how they look, in the plane, in space or parallel.
+
+const MANY = 1500; // points beyond which a canvas shows them: see crowd.js
+const STRIDE = 1e6; // a mark's key: STRIDE * place of the run + place of the point; the known front has place -1
+
+let webGL = null;
+
+/** Whether this browser draws in space. */
+function hasWebGL() {
+  if (webGL === null) {
+    const context = document.createElement("canvas").getContext("webgl");
+    webGL = context !== null;
+    context?.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+  return webGL;
+}
+
+/** The colours of the page, which depend on the reader's light or dark theme. */
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  return { card: colour("card"), ink: colour("ink"), quiet: colour("quiet"), line: colour("line"), grey: colour("grey") };
+}
+
+const keyOf = (place, point) => (place + 1) * STRIDE + point;
+
+/** The front and the point behind a key. */
+function lookUp(key) {
+  const place = Math.floor(key / STRIDE) - 1;
+  return { front: place < 0 ? environment.known : environment.runs[place], point: key % STRIDE };
+}
+
+/**
+ * Points sorted by look: `[{ style, kind, fronts: [[front, [point, ...]], ...] }]`.
+ *
+ * Kinds: "out" violates a limit, "faint" is dominated by its own front, "best" is neither. Drawn in this order.
+ */
+function sortByLook(fronts) {
+  const looks = { out: new Map(), faint: new Map(), best: new Map() };
+  for (const front of fronts) {
+    const places = { out: [], faint: [], best: [] };
+    for (let j = 0; j < front.k; j += 1) {
+      const ok = meets(front.points, j * environment.m, environment, state.limits);
+      places[ok ? (front.isBest && !front.isBest[j] ? "faint" : "best") : "out"].push(j);
+    }
+    for (const kind of Object.keys(looks)) {
+      if (!places[kind].length) continue;
+      const look = kind === "out" ? "out" : front.style.colour + front.style.symbol;
+      if (!looks[kind].has(look)) looks[kind].set(look, { style: front.style, kind, fronts: [] });
+      looks[kind].get(look).fronts.push([front, places[kind]]);
+    }
+  }
+  return [...looks.out.values(), ...looks.faint.values(), ...looks.best.values()];
+}
+
+/** Some fronts without what is chosen: as traces, or where these would be slow as a crowd of looks. */
+function frontMarks(fronts, view) {
+  const marks = fronts.reduce((sum, front) => sum + front.k, 0);
+  const looks = sortByLook(fronts).filter(({ kind }) => view.kind !== "parallel" || kind !== "faint");
+  if (view.kind === "space") return { traces: cloudTraces(looks, marks), crowd: null };
+  if (marks > MANY) return { traces: [], crowd: { looks, marks } };
+  return { traces: looks.map((look) => (view.kind === "parallel" ? lineTrace(look) : markTrace(look, view, marks))), crowd: null };
+}
+
+/** How points of a look are drawn: what is out alike, whoever it belongs to. */
+function markStyle({ style, kind }, marks) {
+  const size = Math.max(4, Math.min(9, 14 - 2 * Math.log10(marks + 1)));
+  return {
+    color: kind === "out" ? theme().grey : style.colour,
+    symbol: kind === "out" ? "circle" : style.symbol,
+    size: kind === "best" ? size : 0.65 * size,
+    opacity: { out: 0.45, faint: 0.3, best: marks > MANY ? 0.75 : 0.9 }[kind],
+  };
+}
+
+/** How visible each of so many lines is. */
+const lineStrength = (kind, lines) => Math.min(0.8, Math.max(0.08, 14 / Math.max(1, lines))) * (kind === "out" ? 0.5 : 1);
+
+function markTrace(look, view, marks) {
+  const { kind, fronts } = look;
+  const { m } = environment;
+  const columns = view.kind === "space" ? [...Array(m).keys()].slice(0, 3) : view.axes;
+  const values = columns.map(() => []);
+  const keys = [];
+  for (const [front, points] of fronts) {
+    for (const j of points) {
+      columns.forEach((objective, c) => values[c].push(front.points[j * m + objective]));
+      keys.push(keyOf(front.place, j));
+    }
+  }
+  const style = markStyle(look, marks);
+  const marker = {
+    ...style,
+    symbol: inSpace(view, style.symbol),
+    size: style.size * (view.kind === "space" ? 0.65 : 1),
+    line: { width: kind === "best" && marks <= MANY ? 0.8 : 0, color: theme().card },
+  };
+  const [x, y, z] = values;
+  const type = view.kind === "space" ? "scatter3d" : "scatter";
+  return { type, mode: "markers", x, y, ...(z && { z }), customdata: keys, marker, hoverinfo: "none" };
+}
+
+/**
+ * Points in space, one trace for each kind: each trace has shaders of its own, which take long to compile.
+ *
+ * Many points are squares: discs have some twenty times their triangles.
+ */
+function cloudTraces(looks, marks) {
+  return ["out", "faint", "best"].flatMap((kind) => {
+    const parts = looks.filter((look) => look.kind === kind).map((look) => markTrace(look, { kind: "space" }, marks));
+    if (!parts.length) return [];
+    const joined = (values) => parts.flatMap(values);
+    const each = (name) => joined((part) => part.x.map(() => part.marker[name]));
+    const symbol = marks > MANY ? "square" : each("symbol");
+    return [{
+      ...parts[0], x: joined((part) => part.x), y: joined((part) => part.y), z: joined((part) => part.z),
+      customdata: joined((part) => part.customdata), marker: { ...parts[0].marker, color: each("color"), symbol },
+    }];
+  });
+}
+
+/** Lines over one axis per objective; the greatest and least value on the page are the ends of an axis. */
+function lineTrace({ style, kind, fronts }) {
+  const { m, low, span } = environment;
+  const x = [];
+  const y = [];
+  const keys = [];
+  let lines = 0;
+  for (const [front, points] of fronts) {
+    for (const j of points) {
+      lines += 1;
+      for (let i = 0; i < m; i += 1) {
+        x.push(i);
+        y.push((front.points[j * m + i] - low[i]) / span[i]);
+        keys.push(keyOf(front.place, j));
+      }
+      x.push(null);
+      y.push(null);
+      keys.push(null);
+    }
+  }
+  return {
+    type: "scatter",
+    mode: lines > 200 ? "lines" : "lines+markers",
+    x, y, customdata: keys, hoverinfo: "none", connectgaps: false,
+    opacity: lineStrength(kind, lines),
+    line: { color: kind === "out" ? theme().grey : style.colour, width: 1.2 },
+    marker: { color: kind === "out" ? theme().grey : style.colour, symbol: style.symbol, size: 5 },
+  };
+}
+
+/** Markers that plotly has in space. */
+function inSpace(view, symbol) {
+  if (view.kind !== "space") return symbol;
+  return { "triangle-up": "diamond", diamond: "diamond-open", "triangle-down": "square-open" }[symbol] ?? symbol;
+}
+
+/** The known front: hollow rings, joined to a curve where there are two objectives. */
+function knownTrace(known, view) {
+  const colours = theme();
+  const { m, low, span } = environment;
+  const base = { hoverinfo: "none", customdata: [] };
+  if (view.kind === "parallel") {
+    const trace = lineTrace({ style: { colour: colours.ink }, kind: "best", fronts: [[known, [...Array(known.k).keys()]]] });
+    return { ...trace, mode: "lines", line: { color: colours.ink, width: 0.9, dash: "dot" }, opacity: 0.5 };
+  }
+  const order = [...Array(known.k).keys()];
+  if (m === 2) order.sort((a, b) => known.points[2 * a] - known.points[2 * b]);
+  const column = (objective) => order.map((j) => known.points[j * m + objective]);
+  const keys = order.map((j) => keyOf(-1, j));
+  if (view.kind === "space") {
+    const marker = { color: colours.ink, symbol: "circle-open", size: 5, opacity: 0.7 };
+    return { ...base, type: "scatter3d", mode: "markers", x: column(0), y: column(1), z: column(2), customdata: keys, marker };
+  }
+  const ring = { color: "rgba(0,0,0,0)", size: known.k > 300 ? 7 : 12, line: { color: colours.ink, width: 1.1 } };
+  return {
+    ...base, type: "scatter", mode: m === 2 ? "lines+markers" : "markers",
+    x: column(view.axes[0]), y: column(view.axes[1]), customdata: keys,
+    line: { color: colours.quiet, width: 1 }, marker: ring, opacity: known.k > 300 ? 0.6 : 0.85,
+  };
+}
+
+/** What is chosen from each front: large marks with error bars, or thick lines. */
+function chosenTraces(view) {
+  const { m, low, span } = environment;
+  const colours = theme();
+  const picks = [...choices()].filter(([, pick]) => pick !== null);
+  const values = (objective) => picks.map(([front, pick]) => front.points[pick.index * m + objective]);
+  const keys = picks.map(([front, pick]) => keyOf(front.place, pick.index));
+  const colour = (front) => (front.style ? front.style.colour : colours.ink);
+  if (view.kind === "parallel") {
+    return picks.map(([front, pick], p) => ({
+      type: "scatter", mode: "lines+markers", hoverinfo: "none", meta: "chosen",
+      x: [...Array(m).keys()],
+      y: [...Array(m).keys()].map((i) => (front.points[pick.index * m + i] - low[i]) / span[i]),
+      customdata: Array(m).fill(keys[p]),
+      line: { color: colour(front), width: front.style ? 3.5 : 2, dash: front.style ? "solid" : "dot" },
+      marker: { color: colour(front), symbol: front.style?.symbol ?? "circle", size: 9, line: { color: colours.card, width: 1.5 } },
+    }));
+  }
+  const marker = {
+    color: picks.map(([front]) => (front.style ? front.style.colour : "rgba(0,0,0,0)")),
+    symbol: picks.map(([front]) => inSpace(view, front.style?.symbol ?? "circle")),
+    size: picks.map(([front]) => (front.style ? 16 : 22)),
+    opacity: 1,
+    line: { color: colours.ink, width: 2 },
+  };
+  const base = { mode: "markers", customdata: keys, marker, hoverinfo: "none", meta: "chosen" };
+  if (view.kind === "space") return [{ ...base, type: "scatter3d", x: values(0), y: values(1), z: values(2) }];
+  const bars = (objective) => ({
+    type: "data", thickness: 1.2, width: 3, color: colours.ink,
+    array: picks.map(([front, pick]) => front.errors?.[pick.index * m + objective] ?? 0),
+  });
+  const [x, y] = view.axes;
+  return [{ ...base, type: "scatter", x: values(x), y: values(y), error_x: bars(x), error_y: bars(y), cliponaxis: false }];
+}

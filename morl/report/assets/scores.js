@@ -1,0 +1,74 @@
+// Indicators of every group and run, beside the known front.
+
+/** Which value of a column is the best, among those that are there. */
+function bestOf(values, better) {
+  const known = values.filter((value) => value !== null);
+  return known.length ? (better === "higher" ? Math.max : Math.min)(...known) : null;
+}
+
+const nameCell = (style, text) =>
+  element("th", { scope: "row" }, swatch(style, !style.colour), element("span", { class: "name", title: text }, text));
+
+function drawScores() {
+  const { scores, groups, known } = environment;
+  const used = scores.indicators.map((indicator, i) => ({ ...indicator, i }))
+    .filter(({ usual }) => usual || byId("all-indicators").checked);
+  const every = byId("all-runs").checked || !Object.keys(scores.groups).length;
+  const rows = [];
+  if (known && isShown(known)) {
+    rows.push(element("tr", { class: "known" }, nameCell({ symbol: "circle" }, known.text), element("td", {}, number(known.k)),
+      ...used.map(({ i }) => element("td", {}, number(scores.known[i])))));
+  }
+  const shown = groups.filter(({ runs }) => runs.some(isShown));
+  const best = used.map(({ i, better }) => bestOf(shown.map(({ style, runs }) =>
+    scores.groups[style.name]?.[i]?.[0] ?? (runs.length === 1 ? scores.runs[runs[0].place][i] : null)), better));
+  for (const { style, runs } of shown) {
+    const estimates = scores.groups[style.name];
+    if (estimates && runs.length > 1) {
+      rows.push(element("tr", { class: "group" }, nameCell(style, style.name), element("td", {}, number(median(runs.map((run) => scores.points[run.place])))),
+        ...used.map(({ i }, column) => estimateCell(estimates[i], best[column]))));
+    }
+    if (every || runs.length === 1) rows.push(...runs.filter(isShown).map((run) => runScores(run, used, best, runs.length > 1)));
+  }
+  const arrow = { higher: "↑", lower: "↓" };
+  const head = element("tr", {}, element("th", { scope: "col" }, "Agent"), element("th", { scope: "col" }, "points"),
+    ...used.map(({ name, better, description }) =>
+      element("th", { scope: "col", title: description }, `${readable(name)} ${arrow[better]}`)));
+  byId("scores").replaceChildren(element("thead", {}, head), element("tbody", {}, ...rows));
+  byId("scores-meaning").replaceChildren(...used.flatMap(({ name, description }) =>
+    [element("dt", {}, readable(name)), element("dd", {}, description)]));
+  describeScores(rows.some((row) => row.className === "group"));
+}
+
+function estimateCell(estimate, best) {
+  if (!estimate) return element("td", {}, "–");
+  const [middle, low, high] = estimate;
+  return element("td", { class: middle === best ? "winner" : "" }, number(middle),
+    low === null ? null : element("div", { class: "quiet" }, `${number(low)} to ${number(high)}`));
+}
+
+function runScores(run, used, best, child) {
+  const { scores } = environment;
+  const values = used.map(({ i }) => scores.runs[run.place][i]);
+  return element("tr", { class: child ? "child" : "" }, nameCell(run.style, child ? run.label : run.style.name), element("td", {}, number(scores.points[run.place])),
+    ...values.map((value, c) => element("td", { class: !child && value !== null && value === best[c] ? "winner" : "" }, number(value))));
+}
+
+/** Under which terms the scores were computed, and what to beware of. */
+function describeScores(grouped) {
+  const { scores } = environment;
+  const outside = environment.runs.filter((run) => scores.outside[run.place]);
+  const reference = scores.reference_point?.map((value) => number(value)).join(", ");
+  byId("scores-help").textContent = [
+    "↑ more is better, ↓ less is better.",
+    grouped ? "Several seeds: interquartile mean, and its 95 % bootstrap interval." : "",
+    reference ? `Hypervolume over the reference point (${reference}).` : "",
+    `Utilities over ${count(scores.weights, "weight vector")}.`,
+    outside.length ? `${count(outside.length, "front has", "fronts have")} points outside the reference point, which add nothing to the hypervolume.` : "",
+  ].filter(Boolean).join(" ");
+}
+
+function startScores() {
+  for (const id of ["all-runs", "all-indicators"]) byId(id).addEventListener("change", drawScores);
+  onChange(["place", "hidden"], "scores", drawScores);
+}
