@@ -21,6 +21,8 @@ from morl._lazy import attach
 
 if TYPE_CHECKING:  # Only the core: names from above it (`make_vec`, `envs`, ...) resolve at run time.
     from morl import attainment as attainment
+    from morl import choosing as choosing
+    from morl import elicitation as elicitation
     from morl import errors as errors
     from morl import indicators as indicators
     from morl import pareto as pareto
@@ -30,7 +32,10 @@ if TYPE_CHECKING:  # Only the core: names from above it (`make_vec`, `envs`, ...
     from morl import utility as utility
     from morl import weights as weights
     from morl.agent import load as load
+    from morl.artefact import load_policy as load_policy
+    from morl.choosing import choose as choose
     from morl.comparison import compare as compare
+    from morl.elicitation import elicit as elicit
     from morl.evaluation import evaluate as evaluate
     from morl.front import Front as Front
 
@@ -41,14 +46,19 @@ __getattr__, __dir__, __all__ = attach(
     {
         "Front": "morl.front",
         "compare": "morl.comparison",
+        "choose": "morl.choosing",
+        "elicit": "morl.elicitation",
         "evaluate": "morl.evaluation",
         "load": "morl.agent",
+        "load_policy": "morl.artefact",
         "make_vec": "morl.envs.make",
     },
     submodules=(
         "agents",
         "attainment",
         "baselines",
+        "choosing",
+        "elicitation",
         "envs",
         "errors",
         "indicators",

@@ -195,6 +195,10 @@ class Agent(ABC):
 
     def save(self, path: str | Path) -> Path:
         """Write the agent as an artefact that can act: a folder of safetensors and JSON, never pickle."""
+        return store.save(path, self.to_state(), format=FORMAT, version=SCHEMA_VERSION)
+
+    def to_state(self) -> dict[str, Any]:
+        """What `save` writes, and `from_state` makes an agent of: a nested dict of tensors and JSON values."""
         header = {
             "agent": registry.agent_path(type(self)),
             "name": self.name,
@@ -205,8 +209,7 @@ class Agent(ABC):
             "steps": self.steps,
             "seconds": self.seconds,
         }
-        state = {"header": header, "parameters": self.parameters_state()}
-        return store.save(path, state, format=FORMAT, version=SCHEMA_VERSION)
+        return {"header": header, "parameters": self.parameters_state()}
 
     @classmethod
     def load(cls, path: str | Path, *, env: Any = None, device: torch.device | str = "cpu") -> Self:
@@ -216,11 +219,23 @@ class Agent(ABC):
             CheckpointError: the folder is damaged, foreign, or holds another kind of agent.
         """
         state = store.load(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
+        return cls.from_state(state, env=env, device=device, source=str(path))
+
+    @classmethod
+    def from_state(
+        cls,
+        state: dict[str, Any],
+        *,
+        env: Any = None,
+        device: torch.device | str = "cpu",
+        source: str = "the state",
+    ) -> Self:
+        """The agent that `to_state` described; errors name the `source`."""
         header = state["header"]
         kind = registry.agent_class(header["agent"])
         if not issubclass(kind, cls):
             raise CheckpointError(
-                f"expected a {cls.__name__} in {path}, found {header['name']}; use morl.load"
+                f"expected a {cls.__name__} in {source}, found {header['name']}; use morl.load"
             )
         spec = EnvSpec.from_dict(header["spec"], device)
         config = make_config(kind, None, restore_tuples(header["config"]))

@@ -1,4 +1,4 @@
-"""The command `morl`: train, evaluate, play, compare, list, check-env, demo.
+"""The command `morl`: train, evaluate, play, choose, elicit, compare, list, check-env, demo.
 
 This module imports next to nothing: every command's module, and torch with it, loads when the command runs,
 so that `morl --help` is quick. What a command cannot do is one line on the error output and exit status 2.
@@ -16,7 +16,7 @@ from typing import Any
 from morl.errors import MorlError
 
 DESCRIPTION = """Multi-objective reinforcement learning: train agents on environments with vector rewards,
-evaluate the trade-offs they offer, compare the fronts. `morl COMMAND --help` explains a command."""
+evaluate the trade-offs they offer, compare the fronts, choose a policy. `morl COMMAND --help` explains a command."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

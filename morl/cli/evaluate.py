@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from morl import weights as preference_weights
-from morl.agent import Agent, load
+from morl._arrays import Array
+from morl.agent import load
+from morl.artefact import ChosenPolicy, is_policy, load_policy
 from morl.cli.options import Evaluate, Trained
 from morl.cli.tables import print_comparison
 from morl.comparison import compare
 from morl.devices import check_device
 from morl.errors import MorlError
 from morl.evaluation import evaluate
+from morl.front import Front
 from morl.runs import Run, is_run
 
 
 def run(options: Evaluate) -> None:
     """Evaluate, print, write the front."""
     check_device(options.device)
-    agent, env, env_kwargs = subject(options)
+    found = subject(options)
+    if found.policy is None:
+        weights = preferences(options, found.agent.num_objectives)
+    else:
+        given = "--weights" if options.weights else None if options.partitions is None else "--partitions"
+        weights = found.fixed_preference(given)
     out = free_name(options.path) if options.out is None else options.out
     front = evaluate(
-        agent,
-        env,
-        weights=preferences(options, agent.num_objectives),
+        found.agent,
+        found.env,
+        weights=weights,
         episodes=options.episodes,
         seed=options.seed,
         backend=options.backend,
         gamma=options.gamma,
         device=options.device,
-        env_kwargs=env_kwargs,
+        env_kwargs=found.env_kwargs,
     )
+    front = found.signed(front)
     front.save(out)
     print_comparison(compare({str(options.path): front}))
     print(f"front: {out}")
@@ -65,12 +77,41 @@ def free_name(folder: Path, stem: str = "front", suffix: str = ".json") -> Path:
     return name
 
 
-def subject(options: Trained) -> tuple[Agent, str, dict[str, Any]]:
-    """The agent, its environment and that environment's keyword arguments."""
-    if is_run(options.path):
-        found = Run.open(options.path)
-        env = found.config.env if options.env is None else options.env
-        kwargs = found.config.env_kwargs if options.env is None else {}
-        return found.load_agent(options.device), env, {**kwargs, **options.env_kwargs}
-    agent = load(options.path, device=options.device)
-    return agent, agent.env_id if options.env is None else options.env, options.env_kwargs
+class Subject(NamedTuple):
+    """What a path on the command line stands for."""
+
+    agent: Any
+    """An agent, or a policy in the place of one."""
+    env: str
+    env_kwargs: dict[str, Any]
+    policy: ChosenPolicy | None = None
+    """The policy, where the path holds one that was chosen."""
+
+    def fixed_preference(self, flag: str | None) -> Array:
+        """The preference (m,) of the policy, equal weights where it has none; a `flag` for others is refused."""
+        assert self.policy is not None
+        if flag is not None:
+            raise MorlError(f"expected no {flag}: what {self.policy!r} does is fixed; give its run instead")
+        m = self.agent.num_objectives
+        return np.full(m, 1 / m) if self.policy.preference is None else self.policy.preference
+
+    def signed(self, front: Front) -> Front:
+        """The front without preferences, where the policy has none and they were placeholders."""
+        nameless = self.policy is not None and self.policy.preference is None
+        return replace(front, weights=None) if nameless else front
+
+
+def subject(options: Trained) -> Subject:
+    """The agent or the chosen policy, its environment and that environment's keyword arguments."""
+    path, env, given = options.path, options.env, options.env_kwargs
+    if is_run(path):
+        run = Run.open(path)
+        kwargs = run.config.env_kwargs if env is None else {}
+        return Subject(run.load_agent(options.device), env or run.config.env, {**kwargs, **given})
+    if is_policy(path):
+        policy = load_policy(path, device=options.device)
+        kwargs = policy.metadata.get("env_kwargs", {}) if env is None else {}
+        env = env or policy.metadata.get("env", policy.agent.env_id)
+        return Subject(policy, env, {**kwargs, **given}, policy)
+    agent = load(path, device=options.device)
+    return Subject(agent, env or agent.env_id, given)

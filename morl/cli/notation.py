@@ -51,6 +51,17 @@ def whole_number(text: str) -> int:
     return int(number)
 
 
+def weight_numbers(words: Sequence[str], m: int) -> list[float]:
+    """The numbers of one preference of m objectives, from `0.3 0.7` or `0.3,0.7`; not yet validated."""
+    example = " ".join(f"{1 / m:.2g}" for _ in range(m))
+    if not words:
+        raise MorlError(f"expected --weights with {m} numbers, one per objective; for example {example}")
+    try:
+        return [float(number) for word in words for number in word.split(",") if number]
+    except ValueError:
+        raise MorlError(f"expected --weights as numbers, such as {example}; got {' '.join(words)}") from None
+
+
 def keyword_arguments(pairs: Sequence[str]) -> dict[str, Any]:
     """`("size=3", "map=small")` as `{"size": 3, "map": "small"}`."""
     values: dict[str, Any] = {}

@@ -15,6 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
+from morl.cli.choice_options import Choose, Elicit
+
 
 def _named(metavar: str, hint: str = "") -> Any:
     """How help shows an option whose default says nothing."""
@@ -69,8 +71,8 @@ class Train:
 class Trained:
     """Which agent, in which environment."""
 
-    path: Annotated[Positional[Path], arg(metavar="RUN|AGENT")]
-    """A run directory, or the folder of a saved agent."""
+    path: Annotated[Positional[Path], arg(metavar="RUN|AGENT|POLICY")]
+    """A run directory, or the folder of a saved agent or of a chosen policy."""
     env: Annotated[str | None, _named("ENV")] = None
     """Environment id or module:Class; by default the one that the agent was trained on."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -107,7 +109,7 @@ class Play(Trained):
 
     module: ClassVar[str] = "morl.cli.play"
 
-    weights: Annotated[tuple[str, ...], _named("W1 W2 ...", "(required)")] = ()
+    weights: Annotated[tuple[str, ...], _named("W1 W2 ...", "(required, but for a policy)")] = ()
     """The preference: non-negative numbers that sum to one, such as 0.3 0.7."""
     out: Annotated[Path | None, _named("FILM")] = None
     """The film: .gif, or .mp4 with the extra `video`; by default a new GIF in the run directory."""
@@ -200,6 +202,8 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "evaluate": Evaluate,
     "play": Play,
+    "choose": Choose,
+    "elicit": Elicit,
     "compare": Compare,
     "list": List,
     "check-env": CheckEnv,

@@ -48,6 +48,7 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["gpu.py", "--help"], "--sizes"),
         (["members.py", "--list"], "deep-sea-treasure-concave-pareto-q-learning"),
         (["comparing.py", "--help"], "--repeats"),
+        (["elicitation.py", "--help"], "--users"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -147,6 +148,7 @@ def test_the_readme_has_a_place_for_everything_that_is_written(load) -> None:
     names = {
         "quality-bars",
         "quality-agents",
+        "elicitation",
         "gpu",
         *(f"speed-{name}" for name in load("speed").SECTIONS),
     }

@@ -1,0 +1,202 @@
+"""One chosen policy as a folder that acts: an agent with one preference fixed, and where it comes from.
+
+    policy = morl.load_policy("policy/")
+    action = policy.act(obs)
+
+The folder is safetensors and JSON (`morl.store`). It holds the agent whole, so that every kind of agent can
+be exported, and beside it the preference, or the number of the policy, that was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from morl import store
+from morl import weights as preference_weights
+from morl._arrays import Array, as_count
+from morl.errors import CheckpointError, MorlError
+
+if TYPE_CHECKING:
+    import torch
+
+    from morl.agent import Agent, Policy
+
+FORMAT = "morl-policy"
+SCHEMA_VERSION = 1
+
+USAGE = (
+    "policy = morl.load_policy(FOLDER); action = policy.act(obs), for one observation or a batch, numpy or torch; "
+    "at the start of an episode policy.reset(), and for agents with memory after every step "
+    "policy.observe(reward, done)"
+)
+
+
+class ChosenPolicy:
+    """One policy: an agent that is always commanded in the same way.
+
+    It can be given to `morl.evaluate` and `morl.playback.play` in the place of its agent; they then follow
+    this policy whatever preference they name.
+
+    Args:
+        agent: any agent.
+        preference: the weight vector (m,) that it is commanded by.
+        member: instead, the number of one of its policies, for an agent with `follow`.
+        metadata: JSON values that say what the policy is; kept as they are.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        preference: Any = None,
+        member: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        if (preference is None) == (member is None):
+            raise MorlError("expected a preference or the number of a member, got both or neither")
+        self.agent = agent
+        self.preference: Array | None = None
+        if preference is not None:
+            self.preference = preference_weights.validate(preference, agent.num_objectives)
+            if self.preference.ndim != 1:
+                raise MorlError(f"expected one preference, got {len(self.preference)}")
+        self.member = None if member is None else as_count(member, name="member", minimum=0)
+        self.metadata = dict(metadata or {})
+        self._rows = 0
+        self._policy: Policy | None = None
+
+    def act(self, obs: Any) -> Any:
+        """The greedy action for one observation (*obs_shape), or actions (B, ...) for a batch (B, *obs_shape).
+
+        Torch tensors give a tensor on the policy's device, anything else gives numpy. Agents with memory
+        remember one episode per row: keep the number of rows from one `reset` to the next.
+
+        Raises:
+            MorlError: an observation of another shape than the agent was trained with.
+        """
+        import torch
+
+        space = self.agent.spec.single_observation_space
+        is_tensor = isinstance(obs, torch.Tensor)
+        values = obs if is_tensor else np.asarray(obs)
+        shape = tuple(values.shape)
+        single = shape == space.shape
+        if not single and (len(shape) != len(space.shape or ()) + 1 or shape[1:] != space.shape):
+            raise MorlError(
+                f"expected an observation of shape {space.shape}, or a batch (B, ...) of such, got {shape}; "
+                "observations must be as the environment's morl.make_vec gives them, such as flattened"
+            )
+        # Environments may observe in float64 what agents were trained with in float32.
+        floats = np.issubdtype(space.dtype, np.floating)
+        dtype = torch.from_numpy(np.empty(0, space.dtype)).dtype if floats else None
+        batch = torch.as_tensor(values, device=self.agent.device, dtype=dtype)
+        with torch.no_grad():
+            actions = self._following(1 if single else len(batch)).act(batch[None] if single else batch)
+        actions = actions[0] if single else actions
+        return actions if is_tensor else actions.cpu().numpy()[()]
+
+    def reset(self, mask: Any = None) -> None:
+        """A new episode begins in the rows where `mask` (B,) holds, in all if None."""
+        import torch
+
+        if self._policy is not None:
+            self._policy.reset(None if mask is None else torch.as_tensor(mask, device=self.agent.device))
+
+    def observe(self, reward: Any, done: Any) -> None:
+        """Take in the rewards (m,) or (B, m) and the ends, () or (B,), that the last actions led to."""
+        import torch
+
+        m, device = self.agent.num_objectives, self.agent.device
+        rewards = torch.as_tensor(reward, dtype=torch.float32, device=device).reshape(-1, m)
+        ends = torch.as_tensor(done, dtype=torch.bool, device=device).reshape(-1)
+        self._following(len(rewards)).observe(rewards, ends)
+
+    def policy(self, preference: Any) -> Policy:
+        """The same policy for each row of `preference` (B, m): what evaluation calls. It starts afresh."""
+        return self._made(len(preference))
+
+    def __getattr__(self, name: str) -> Any:
+        # What evaluation asks of an agent: device, gamma, spec, name, seed, ...
+        if name == "agent":
+            raise AttributeError(name)  # not set yet: a copy is being made
+        return getattr(self.agent, name)
+
+    def __repr__(self) -> str:
+        if self.preference is None:
+            command = f"policy {self.member}"
+        else:
+            command = "preference " + " ".join(f"{weight:.4g}" for weight in self.preference)
+        return f"<ChosenPolicy of {self.agent.name} for {self.agent.env_id}: {command}>"
+
+    def _following(self, rows: int) -> Policy:
+        """The policies of the episodes under way; new ones where the number of rows changes."""
+        if self._policy is None or rows != self._rows:
+            self._rows, self._policy = rows, self._made(rows)
+        return self._policy
+
+    def _made(self, rows: int) -> Policy:
+        import torch
+
+        if self.preference is not None:
+            return self.agent.policy(np.tile(self.preference, (rows, 1)))
+        agent: Any = self.agent
+        made: Policy = agent.follow(torch.tensor([self.member] * rows, device=agent.device))
+        return made
+
+
+def save_policy(policy: ChosenPolicy, path: str | Path) -> Path:
+    """Write a policy as the folder `path`, replacing a policy that is there.
+
+    Raises:
+        MorlError: the folder holds something else.
+    """
+    check_place(path)
+    header = {
+        **policy.metadata,
+        "preference": None if policy.preference is None else policy.preference.tolist(),
+        "member": policy.member,
+        "usage": USAGE,
+    }
+    state = {"policy": header, "agent": policy.agent.to_state()}
+    return store.save(path, state, format=FORMAT, version=SCHEMA_VERSION)
+
+
+def check_place(path: str | Path) -> None:
+    """Raise a `MorlError` where a policy would be written among other things."""
+    path = Path(path)
+    if path.exists() and not is_policy(path) and (not path.is_dir() or any(path.iterdir())):
+        raise MorlError(f"expected a new folder for the policy, {path} holds something else; choose another")
+
+
+def load_policy(path: str | Path, *, device: torch.device | str = "cpu") -> ChosenPolicy:
+    """The policy that `Choice.save` or `morl choose --out` wrote, ready to act on `device`.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    from morl.agent import Agent
+
+    state = store.load(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
+    try:
+        header = state["policy"]
+        preference, member = header["preference"], header["member"]
+        saved = state["agent"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is no whole policy: {error} is missing; write it again") from None
+    agent = Agent.from_state(saved, device=device, source=str(path))
+    return ChosenPolicy(agent, preference=preference, member=member, metadata=header)
+
+
+def is_policy(path: str | Path) -> bool:
+    """Whether a folder looks like a saved policy; agents are folders of the same make."""
+    import json
+
+    try:
+        document = json.loads((Path(path) / store.STATE_FILE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("format") == FORMAT
