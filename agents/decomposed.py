@@ -39,9 +39,9 @@ class MemberTrainer(ABC):
         seeds: one for each member in training.
         gamma: discount.
         criterion: "ser" or "esr".
-        scalarisation: what members maximise, given their weights.
+        scalarisations: what members maximise, given their weights; one for each team of equally many members.
         conditioned: whether members observe their weights.
-        normalise: whether observations are scaled by statistics that all members share.
+        normalise: whether observations are scaled by statistics that a team shares.
     """
 
     def __init__(
@@ -52,13 +52,14 @@ class MemberTrainer(ABC):
         *,
         gamma: float,
         criterion: Criterion,
-        scalarisation: Scalarisation,
+        scalarisations: Sequence[Scalarisation],
         conditioned: bool,
         normalise: bool,
     ) -> None:
         self.spec, self.size, self.gamma = spec, len(seeds), gamma
         self.each = spec.num_envs // self.size
-        self.criterion, self.scalarisation, self.conditioned = criterion, scalarisation, conditioned
+        self.criterion, self.scalarisations, self.conditioned = criterion, scalarisations, conditioned
+        self.teams = len(scalarisations)
         m = spec.num_objectives
         self.observed = obs_dim + (m + 1 if criterion == "esr" else 0)
         """Length of what the transitions observe."""
@@ -66,7 +67,9 @@ class MemberTrainer(ABC):
         """Length of what the networks are given."""
         self.channels = m if criterion == "ser" else 1
         self.normalise = normalise
-        self.normaliser = ObservationNormaliser((self.observed,), device=spec.device)
+        self.normalisers = [
+            ObservationNormaliser((self.observed,), device=spec.device) for _ in scalarisations
+        ]
         self.weights = torch.full((self.size, m), 1 / m, device=spec.device)
         """(S, m) of the members in training."""
         self.directions = self.weights
@@ -88,14 +91,33 @@ class MemberTrainer(ABC):
         if self.criterion == "esr":
             self.directions = weights.new_ones(self.size, 1)
             return
-        known = torch.isfinite(returns).all(dim=1, keepdim=True) & self.scalarisation.known
-        climbed = self.scalarisation.direction(torch.where(known, returns, 0.0), weights)
+        parts = zip(self.scalarisations, returns.chunk(self.teams), weights.chunk(self.teams), strict=True)
+        self.directions = torch.cat([self._climbed(*part) for part in parts])
+
+    def _climbed(self, scalarisation: Scalarisation, returns: Tensor, weights: Tensor) -> Tensor:
+        """Directions (n, m) of one team, which sum to one."""
+        known = torch.isfinite(returns).all(dim=1, keepdim=True) & scalarisation.known
+        climbed = scalarisation.direction(torch.where(known, returns, 0.0), weights)
         climbed = torch.where(known, climbed, weights)
-        self.directions = climbed / climbed.sum(dim=1, keepdim=True)
+        return climbed / climbed.sum(dim=1, keepdim=True)
+
+    def rises(self, obs: Tensor, reward: Tensor, weights: Tensor) -> Tensor:
+        """How much steps [T, rows of all members, ...] raise the utility of the return so far (`utility_rises`)."""
+        fields = zip(*(field.chunk(self.teams, dim=1) for field in (obs, reward, weights)), strict=True)
+        parts = zip(fields, self.scalarisations, strict=True)
+        return torch.cat([utility_rises(*field, utility) for field, utility in parts], dim=1)
 
     def scaled(self, obs: Tensor) -> Tensor:
-        """Observations (..., observed) as the networks are given them, without weights."""
-        return self.normaliser(obs) if self.normalise else obs.to(torch.float32).clamp(-10.0, 10.0)
+        """Observations (..., rows of all members, observed) as the networks are given them, without weights."""
+        if not self.normalise:
+            return obs.to(torch.float32).clamp(-10.0, 10.0)
+        parts = zip(self.normalisers, obs.chunk(self.teams, dim=-2), strict=True)
+        return torch.cat([normaliser(part) for normaliser, part in parts], dim=-2)
+
+    def watch(self, obs: Tensor) -> None:
+        """Take observations (..., rows of all members, observed) into the statistics."""
+        for normaliser, part in zip(self.normalisers, obs.chunk(self.teams, dim=-2), strict=True):
+            normaliser.update(part)
 
     def networks_see(self, obs: Tensor) -> Tensor:
         """Observations (S * B, observed) of all members, one block after another, as the networks are given them."""
@@ -107,12 +129,13 @@ class MemberTrainer(ABC):
     def policies(self, numbers: Tensor) -> Policies:
         """The members in training as they would act now, with the statistics of observations as they are."""
         theta = self.acting(self.learner.members)
-        if self.normalise:
-            shift, scale = self.normaliser.mean, (self.normaliser.variance + 1e-8).rsqrt()
-        else:
-            shift, scale = torch.zeros(self.observed), torch.ones(self.observed)
-        k = len(theta)
-        shift, scale = (row.to(theta).expand(k, -1) for row in (shift, scale))
+        shift = torch.stack([normaliser.mean for normaliser in self.normalisers]).to(theta)
+        scale = torch.stack([(normaliser.variance + 1e-8).rsqrt() for normaliser in self.normalisers]).to(
+            theta
+        )
+        if not self.normalise:
+            shift, scale = torch.zeros_like(shift), torch.ones_like(scale)
+        shift, scale = (row.repeat_interleave(len(theta) // self.teams, 0) for row in (shift, scale))
         return Policies(theta, shift, scale, self.weights, self.directions, numbers.to(theta.device))
 
     @abstractmethod
@@ -144,7 +167,8 @@ class PPOTrainer(MemberTrainer):
         self.settings = settings
         self.learner: PPOPopulation = PPOPopulation(
             obs_dim=self.inputs, channels=self.channels, action_space=self.spec.single_action_space,
-            num_envs=self.spec.num_envs, seeds=args[2], settings=settings, shared=shared, device=self.spec.device,
+            num_envs=self.spec.num_envs, seeds=args[2], settings=settings, shared=shared, teams=self.teams,
+            device=self.spec.device,
             gamma=self.gamma if self.criterion == "ser" else 1.0,
         )  # fmt: skip
         self.batch: Any = None
@@ -159,13 +183,13 @@ class PPOTrainer(MemberTrainer):
             )  # fmt: skip
             raw, reward = rollout.obs, rollout.reward
             if self.criterion == "esr":
-                reward = utility_rises(raw, reward, rollout.weights, self.scalarisation)
+                reward = self.rises(raw, reward, rollout.weights)
             views = [self.scaled(obs) for obs in (raw, rollout.next_obs)]
             if self.conditioned:
                 views = [torch.cat((view, rollout.weights), dim=-1) for view in views]
             rollout = rollout._replace(obs=views[0], next_obs=views[1], reward=reward)
         metrics, self.batch = self.learner.update(rollout, self.directions, progress)
-        self.normaliser.update(raw)  # last: the updates must see what the behaviour saw
+        self.watch(raw)  # last: the updates must see what the behaviour saw
         return metrics
 
     def greedy(self, obs: Tensor) -> Tensor:
@@ -198,7 +222,8 @@ class DQNTrainer(MemberTrainer):
         self.settings = settings
         self.learner: DQNPopulation = DQNPopulation(
             obs_dim=self.inputs, channels=self.channels, action_space=self.spec.single_action_space,
-            num_envs=self.spec.num_envs, seeds=args[2], settings=settings, shared=shared, shared_replay=shared_replay,
+            num_envs=self.spec.num_envs, seeds=args[2], settings=settings, shared=shared, teams=self.teams,
+            shared_replay=shared_replay,
             stored=(self.observed, self.spec.num_objectives), device=self.spec.device,
             gamma=self.gamma if self.criterion == "ser" else 1.0, prepare=self._prepare,
         )  # fmt: skip
@@ -209,7 +234,7 @@ class DQNTrainer(MemberTrainer):
         weights = weights.expand(*batch.reward.shape)
         reward, views = batch.reward, [self.scaled(obs) for obs in (batch.obs, batch.next_obs)]
         if self.criterion == "esr":
-            reward = utility_rises(batch.obs, reward, weights, self.scalarisation)
+            reward = self.rises(batch.obs, reward, weights)
         if self.conditioned:
             views = [torch.cat((view, weights), dim=-1) for view in views]
         return batch._replace(obs=views[0], next_obs=views[1], reward=reward)
@@ -221,7 +246,7 @@ class DQNTrainer(MemberTrainer):
                 action = self.learner.behave(self.networks_see(source.obs), self.directions, warming=warming)
                 step = source.step(action)
                 if not self.learning:
-                    self.normaliser.update(step.obs)
+                    self.watch(step.obs)
                 # A utility's rises are of the order of one already.
                 self.learner.add(step, learning=self.learning or self.criterion == "esr")
                 self.returns.add(source.info, step.terminated | step.truncated)

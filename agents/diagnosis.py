@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 from torch import Tensor
 
-from morl import weights
 from morl._arrays import Array
 from morl.agents.front_search import Task
 from morl.agents.policy_set import PolicySet
-
-USERS = 1000
-"""Weights, drawn uniformly, by which the coverage of the simplex is estimated."""
+from morl.diagnosis import CONFLICT, MEMBER, correlation, service
 
 
 def diagnose(
@@ -30,20 +28,32 @@ def diagnose(
 
     Returns:
         `member/K/utility`, the weighted return of each member in training; `member/K/share`, of the policies kept,
-        how many each member found; `coverage`, the share of the policies that are best for some user with linear
-        utility; `leader`, the largest share of users that one policy serves; `conflict/I-J`, the mean cosine.
+        how many each member found; `archive`, how many there are; `coverage`, the share of them that are best for
+        some user with linear utility; `leader`, the largest share of users that one policy serves;
+        `correlation/I-J` of objectives over the policies kept; `conflict/I-J`, the mean cosine.
     """
     assert found.policies is not None, "some policy is always non-dominated"
     worth = (points * [task.weights for task in tasks]).sum(axis=1)
-    values = {f"member/{t.member}/utility": float(v) for t, v in zip(tasks, worth, strict=True)}
+    values = {f"{MEMBER}{t.member}/utility": float(v) for t, v in zip(tasks, worth, strict=True)}
     share = found.policies.member.bincount(minlength=members).double() / len(found)
-    values |= {f"member/{k}/share": float(share[k]) for k in range(members)}
-    users = weights.dirichlet(points.shape[1], USERS, rng=0)
-    served = np.bincount((users @ found.points.T).argmax(axis=1), minlength=len(found))
-    values["coverage"] = float((served > 0).mean())
-    values["leader"] = float(served.max() / USERS)
+    values |= {f"{MEMBER}{k}/share": float(share[k]) for k in range(members)}
+    served = service(found.points)
+    values["archive"] = float(len(found))
+    values["coverage"] = served.used / served.points
+    values["leader"] = served.leader
+    together = correlation(found.points)
+    m = points.shape[1]
+    pairs = [(j, i) for i in range(m) for j in range(i)]
+    values |= {f"correlation/{j}-{i}": float(v) for j, i in pairs if np.isfinite(v := together[j, i])}
     if conflict is not None:
         cosine = conflict.mean(dim=0)
-        m = points.shape[1]
-        values |= {f"conflict/{j}-{i}": float(cosine[j, i]) for i in range(m) for j in range(i)}
+        values |= {f"{CONFLICT}{j}-{i}": float(cosine[j, i]) for j, i in pairs}
     return values
+
+
+def mean_of(selections: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over the teams that have it; of two, other members may be in training."""
+    return {
+        name: fmean(each[name] for each in selections if name in each)
+        for name in dict.fromkeys(name for each in selections for name in each)
+    }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from torch import Tensor
@@ -14,16 +15,14 @@ from morl._arrays import Array
 from morl.agent import Agent, Policy
 from morl.agents import population
 from morl.agents.decomposed import make_trainer
-from morl.agents.diagnosis import diagnose
-from morl.agents.front_search import Decomposition, Task, spread_weights
+from morl.agents.diagnosis import mean_of
 from morl.agents.morld_config import Config
-from morl.agents.policy_set import FollowMembers, Policies, PolicySet
-from morl.agents.scalarisation import Scalarisation
+from morl.agents.policy_set import FollowMembers, Policies
 from morl.agents.settings import flat_observations
+from morl.agents.team import Team
 from morl.errors import MorlError
 from morl.front import Front
 from morl.spec import objectives_of
-from morl.streams import derive_seed
 
 
 class MORLD(Agent):
@@ -43,41 +42,36 @@ class MORLD(Agent):
     config: Config
     default_num_envs = 512
 
-    def __init__(self, env: Any, *, seed: int = 0, config: Config | None = None, **settings: Any) -> None:
-        super().__init__(env, seed=seed, config=config, **settings)
+    def __init__(
+        self, env: Any, *, seed: int | Sequence[int] = 0, config: Config | None = None, **settings: Any
+    ) -> None:
+        seeds = [seed] if isinstance(seed, int) else list(seed)
+        if len(set(seeds)) < max(1, len(seeds)):
+            raise MorlError(f"expected one seed or several different ones, got {seed}")
+        super().__init__(env, seed=seeds[0], config=config, **settings)
         config, m = self.config, self.num_objectives
-        slots = config.slots or config.population
         discrete = isinstance(self.spec.single_action_space, Discrete)
         dqn = discrete and config.criterion == "ser" if config.learner == "auto" else config.learner == "dqn"
+        self.teams = [Team(config, m, s, self.device) for s in seeds]
+        slots = sum(team.slots for team in self.teams)
         if self.spec.num_envs % slots and self.env is not None:
             near = max(1, self.spec.num_envs // slots) * slots
             raise MorlError(
                 f"expected a number of environments that {slots} members share evenly, got "
                 f"{self.spec.num_envs}: take num_envs={near}, or another population"
             )
-        self.scalarisation = Scalarisation(
-            config.scalarisation, m, normalise=config.normalise_objectives, device=self.device
-        )
-        self.search = Decomposition(
-            spread_weights(m, config.population, config.weight_method, derive_seed(seed, 5) % 2**31),
-            slots=slots, schedule=config.schedule, adapt=config.adaptation == "psa",
-            delta=config.adaptation_delta, rng=np.random.default_rng(derive_seed(seed, 6)),
-        )  # fmt: skip
-        self.seeds = [derive_seed(seed, 4, k) for k in range(config.population)]
         self.settings = config.dqn if dqn else config.ppo
         self.trainer = make_trainer(
-            self.settings, self.spec, flat_observations(self.spec), self.seeds[:slots],
+            self.settings, self.spec, flat_observations(self.spec),
+            [s for team in self.teams for s in team.seeds[: team.slots]],
             cooperation=config.cooperation, gamma=self.gamma, criterion=config.criterion,
-            scalarisation=self.scalarisation, normalise=config.normalise_observations,
+            scalarisations=[team.scalarisation for team in self.teams], normalise=config.normalise_observations,
         )  # fmt: skip
-        self.members = self.trainer.learner.fresh(self.seeds)
+        self.members = self.trainer.learner.fresh([s for team in self.teams for s in team.seeds])
         """What every member has learned; of those in training, as of the beginning of the round."""
-        self.found = PolicySet(m, config.archive, self.device)
-        self.tasks: list[Task] = []
-        self.rollouts = self.rounds = 0
-        self.longest = min(
-            config.selection_steps, getattr(env, "max_episode_steps", None) or config.selection_steps
-        )
+        self.rollouts = 0
+        self.horizon = config.longest_selection(self.gamma)
+        self.longest = min(self.horizon, getattr(env, "max_episode_steps", None) or self.horizon)
         if self.env is not None:
             self.transitions = self.trainer.transitions(self.env)
 
@@ -86,7 +80,7 @@ class MORLD(Agent):
     def iterate(self, max_steps: int) -> dict[str, Any]:
         """One rollout of all members in training and its updates; every few, selection and exchange."""
         n = self.spec.num_envs
-        if not self.tasks:
+        if not self.teams[0].tasks:
             self._begin_round()
         length = min(self.settings.rollout_length, max_steps // n)
         warming = self.steps < getattr(self.settings, "warmup", 0.0) * self.total_steps
@@ -105,88 +99,111 @@ class MORLD(Agent):
 
     def _begin_round(self) -> None:
         """Put the members that are next into training, and start their episodes."""
-        self.tasks = self.search.ask()
-        index = torch.tensor([task.member for task in self.tasks], device=self.device)
-        if len(self.tasks) < self.config.population:
-            self.trainer.learner.members = population.take(self.members, index)
+        for team in self.teams:
+            team.begin()
+        if self._taking_turns:
+            self.trainer.learner.members = population.take(self.members, self._in_training())
         self._assign()
-        seeds = [derive_seed(self.seeds[task.member], 7, self.rounds) for task in self.tasks]
-        self.transitions.reset(population.env_seeds(self.env, seeds, self.spec.num_envs))
+        self._restart(7)
+
+    @property
+    def _taking_turns(self) -> bool:
+        return self.teams[0].slots < self.config.population
+
+    def _in_training(self) -> Tensor:
+        """The rows of `members` that train, (S,)."""
+        size = self.config.population
+        rows = [r * size + member for r, team in enumerate(self.teams) for member in team.in_training]
+        return torch.tensor(rows, device=self.device)
 
     def _assign(self) -> None:
-        weights = torch.tensor([task.weights for task in self.tasks], dtype=torch.float32, device=self.device)
-        rows = [task.member for task in self.tasks]
-        returns = torch.as_tensor(self.search.returns[rows], dtype=torch.float32, device=self.device)
-        self.trainer.assign(weights, returns)
+        self.trainer.assign(*(torch.cat([getattr(t, x) for t in self.teams]) for x in ("weights", "returns")))
+
+    def _restart(self, purpose: int) -> None:
+        """Start new episodes, with seeds that belong to the members."""
+        seeds = [s for team in self.teams for s in team.episode_seeds(purpose, team.rounds)]
+        self.transitions.reset(population.env_seeds(self.env, seeds, self.spec.num_envs))
 
     def _exchange(self, most: int) -> dict[str, Any]:
         """Selection, then what members tell each other: kept policies, weights, parameters, turns."""
-        episodes = self._select(most)
-        points = episodes.mean(axis=1)
-        numbers = torch.tensor([task.member for task in self.tasks])
-        kept = self.found.add(self.trainer.policies(numbers), episodes)
-        self.scalarisation.observe(torch.as_tensor(self.found.points))
-        learned = self.trainer.learner.members
-        if len(self.tasks) < self.config.population:
-            self.members = population.put(self.members, numbers.to(self.device), learned)
-        self.search.tell(self.tasks, points, kept.astype(float))
-        moved = self._transfer(points) if self.config.cooperation == "transfer" else 0
-        self.rounds += 1
-        metrics = diagnose(self.tasks, points, self.found, self.config.population, self.trainer.conflict())
+        numbers = torch.tensor([member for team in self.teams for member in team.in_training])
+        conflict, episodes, metrics = self.trainer.conflict(), self._select(most), []
+        policies = self.trainer.policies(numbers)
+        for rows, team in zip(self._rows(), self.teams, strict=True):
+            mine = None if conflict is None else conflict[rows]
+            metrics.append(team.judge(policies.at(rows), episodes[rows], mine))
+        learner = self.trainer.learner
+        trained, averages = self._in_training(), mean_of(metrics)
+        if self.config.cooperation == "transfer":
+            parts = zip(self._rows(), self.teams, strict=True)
+            source = torch.cat([team.sources() + rows.start for rows, team in parts])
+            moved = source != torch.arange(len(source), device=self.device)
+            averages["transferred"] = float(moved.sum()) / len(self.teams)
+            learner.members = population.take(learner.members, source)
+        if self._taking_turns:
+            self.members = population.put(self.members, trained, learner.members)
         self._begin_round()
-        return {**metrics, "transferred": float(moved), "archive": float(len(self.found))}
+        return averages
+
+    def _rows(self) -> list[slice]:
+        """The members in training of each team."""
+        slots = self.teams[0].slots
+        return [slice(r * slots, (r + 1) * slots) for r in range(len(self.teams))]
 
     @torch.no_grad()
     def _select(self, most: int) -> Array:
-        """Discounted returns (slots, N, m) of one greedy episode in each environment, in at most `most` steps."""
-        n, slots = self.spec.num_envs, len(self.tasks)
-        seeds = [derive_seed(self.seeds[task.member], 8, self.rounds) for task in self.tasks]
-        self.transitions.reset(population.env_seeds(self.env, seeds, n))
+        """Discounted returns (S, N, m) of one greedy episode in each environment, in at most `most` steps."""
+        n = self.spec.num_envs
+        self._restart(8)
         total = torch.zeros(n, self.num_objectives, dtype=torch.float64, device=self.device)
         alive = torch.ones(n, dtype=torch.bool, device=self.device)
         steps = 0
-        for steps in range(1, min(most, self.config.selection_steps) + 1):
+        for steps in range(1, min(most, self.horizon) + 1):
             step = self.transitions.step(self.trainer.greedy(self.transitions.obs))
             total += self.gamma ** (steps - 1) * (step.reward.double() * alive.unsqueeze(1))
             alive &= ~(step.terminated | step.truncated)
             if steps % 8 == 0 and not alive.any():
                 break
         self.steps += steps * n
-        self.longest = max(self.longest if self.rounds == 0 and alive.any() else 0, steps)
-        return population.rows_of(total, slots).cpu().numpy()
+        self.longest = max(self.longest if self.teams[0].rounds == 0 and alive.any() else 0, steps)
+        return population.rows_of(total, self.trainer.size).cpu().numpy()
 
-    def _transfer(self, points: Array) -> int:
-        """Let members go on from a neighbour's parameters where these earn more for their own weights."""
-        weights = torch.tensor(self.search.weights[[task.member for task in self.tasks]], device=self.device)
-        worth = self.scalarisation(
-            torch.as_tensor(points, device=self.device).to(torch.float32), weights.float().unsqueeze(1)
-        )
-        distance = torch.cdist(weights, weights)
-        near = (
-            distance
-            <= distance.kthvalue(min(len(weights), self.config.neighbours + 1), dim=1).values[:, None]
-        )
-        own = worth.diagonal()
-        worth = worth.masked_fill(~near, -torch.inf)
-        best = worth.argmax(dim=1)
-        better = worth.amax(dim=1) > own + 1e-6 * own.abs()
-        source = torch.where(better, best, torch.arange(len(own), device=self.device))
-        self.trainer.learner.members = population.take(self.trainer.learner.members, source)
-        if len(self.tasks) < self.config.population:
-            rows = torch.tensor([task.member for task in self.tasks], device=self.device)
-            self.members = population.put(self.members, rows, self.trainer.learner.members)
-        return int(better.sum())
+    # --- several seeds -----------------------------------------------------------------------------------
+
+    @property
+    def team(self) -> Team:
+        """The only team.
+
+        Raises:
+            MorlError: there are several, which are different agents.
+        """
+        if len(self.teams) > 1:
+            raise MorlError(
+                f"expected one agent, this holds {len(self.teams)}, one for each seed: take them with split()"
+            )
+        return self.teams[0]
+
+    def split(self) -> list[MORLD]:
+        """An agent for each seed, which acts but does not go on training."""
+        spec = replace(self.spec, num_envs=self.spec.num_envs // len(self.teams))
+        agents = []
+        for rows, team in zip(self._rows(), self.teams, strict=True):
+            agent = type(self)(spec, seed=team.seed, config=self.config)
+            agent.gamma, agent.steps, agent.seconds = self.gamma, self.steps // len(self.teams), self.seconds
+            agent.load_parameters(self._parameters(rows, team))
+            agents.append(agent)
+        return agents
 
     # --- act, save, load ---------------------------------------------------------------------------------
 
     @property
     def returns(self) -> Tensor:
         """What each policy earned on its selection episodes, (k, m); of no use before the first selection."""
-        return torch.as_tensor(self.found.points)
+        return torch.as_tensor(self.team.found.points)
 
     def _policies(self) -> Policies:
-        if self.found.policies is not None:
-            return self.found.policies
+        if self.team.found.policies is not None:
+            return self.team.found.policies
         return self.trainer.policies(torch.arange(self.trainer.size))
 
     def follow(self, index: Tensor) -> Policy:
@@ -207,7 +224,7 @@ class MORLD(Agent):
         return self.follow(self._best(checked.reshape(-1, self.num_objectives)))
 
     def _best(self, weights: Tensor) -> Tensor:
-        if len(self.found):
+        if len(self.team.found):
             return (weights.double() @ self.returns.to(weights.device).T).argmax(dim=1)
         return torch.cdist(weights.double(), self._policies().weights.double()).argmin(dim=1)
 
@@ -219,12 +236,12 @@ class MORLD(Agent):
 
     def front(self) -> Front:
         """The selection returns of the policies found; evaluate on other episodes before reporting any."""
-        if len(self.found) == 0:
+        if len(self.team.found) == 0:
             raise MorlError("expected a selection first: train for longer")
         known = objectives_of(self.spec)
         names = (f"objective_{i}" if known is None else known[i].name for i in range(self.num_objectives))
         return Front(
-            episode_returns=self.found.episodes,
+            episode_returns=self.team.found.episodes,
             env_id=self.env_id,
             gamma=self.gamma,
             objectives=tuple(names),
@@ -236,37 +253,42 @@ class MORLD(Agent):
         )
 
     def parameters_state(self) -> dict[str, Any]:
-        """The policies found, and the members in training as they act."""
+        """The policies found, and the members in training as they act; of several seeds, for each of them."""
+        states = [self._parameters(*pair) for pair in zip(self._rows(), self.teams, strict=True)]
+        return states[0] if len(states) == 1 else {"seeds": states}
+
+    def _parameters(self, rows: slice, team: Team) -> dict[str, Any]:
         trainer = self.trainer
         return {
-            "found": self.found.state(),
-            "theta": trainer.acting(trainer.learner.members),
-            "normaliser": trainer.normaliser.state(),
-            "weights": trainer.weights,
-            "directions": trainer.directions,
+            "found": team.found.state(),
+            "theta": trainer.acting(trainer.learner.members)[rows],
+            "normaliser": trainer.normalisers[self.teams.index(team)].state(),
+            "weights": trainer.weights[rows],
+            "directions": trainer.directions[rows],
         }
 
     def load_parameters(self, state: dict[str, Any]) -> None:
         """The inverse of `parameters_state`; training starts anew from the members."""
-        trainer = self.trainer
-        trainer.learner.network.layout.checked(state["theta"][0])
-        trainer.learner.start_from(state["theta"].to(self.device))
-        trainer.normaliser.load_state(state["normaliser"])
-        trainer.weights, trainer.directions = (state[k].to(self.device) for k in ("weights", "directions"))
-        self.found.load_state(state["found"])
+        trainer, states = self.trainer, state.get("seeds", [state])
+        trainer.learner.network.layout.checked(states[0]["theta"][0])
+        theta, trainer.weights, trainer.directions = (
+            torch.cat([part[name] for part in states]).to(self.device)
+            for name in ("theta", "weights", "directions")
+        )
+        trainer.learner.start_from(theta)
+        for part, team, normaliser in zip(states, self.teams, trainer.normalisers, strict=True):
+            normaliser.load_state(part["normaliser"])
+            team.found.load_state(part["found"])
 
     def training_state(self) -> dict[str, Any]:
-        """Members, learner, search, scales, turns and environment."""
+        """Members, learner, searches, scales, turns and environment."""
         return {
             "members": population.tensors_of(self.members),
             "learner": self.trainer.learner.state(),
             "learning": self.trainer.learning,
             "returns": self.trainer.returns.state(),
-            "search": self.search.state(),
-            "scalarisation": self.scalarisation.state(),
-            "members in training": [task.member for task in self.tasks],
-            "weights in training": [list(task.weights) for task in self.tasks],
-            "counts": [self.rollouts, self.rounds, self.longest],
+            "teams": [team.state() for team in self.teams],
+            "counts": [self.rollouts, self.longest],
             "transitions": self.transitions.state(),
         }
 
@@ -276,12 +298,10 @@ class MORLD(Agent):
         self.trainer.learner.load_state(state["learner"])
         self.trainer.learning = state["learning"]
         self.trainer.returns.load_state(state["returns"])
-        self.search.load_state(state["search"])
-        self.scalarisation.load_state(state["scalarisation"])
-        pairs = zip(state["members in training"], state["weights in training"], strict=True)
-        self.tasks = [Task(member, tuple(weights)) for member, weights in pairs]
-        self.rollouts, self.rounds, self.longest = state["counts"]
-        if self.tasks:
-            seeds = [derive_seed(self.seeds[task.member], 9, self.steps) for task in self.tasks]
+        for team, part in zip(self.teams, state["teams"], strict=True):
+            team.load_state(part)
+        self.rollouts, self.longest = state["counts"]
+        if self.teams[0].tasks:
+            seeds = [s for team in self.teams for s in team.episode_seeds(9, self.steps)]
             restart = population.env_seeds(self.env, seeds, self.spec.num_envs)
             self.transitions.load_state(state["transitions"], seed=restart)

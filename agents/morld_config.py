@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +13,9 @@ from morl.agents.population_ppo import PPOSettings
 from morl.agents.scalarisation import Kind
 from morl.agents.settings import check_positive, check_types, check_unit
 from morl.errors import MorlError
+
+MOST_STEPS = 1000
+"""Of a selection episode, unless a setting says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,19 +43,22 @@ class Config:
     """Divide objectives by the range of the front known so far, so that evenly spread weights mean evenly spread
     policies whatever the units. A user's weights choose among the policies found, by raw returns."""
     cooperation: Cooperation = "transfer"
-    """"transfer": a member goes on from a neighbour's parameters where that earns more for its own weights;
+    """"transfer": a member that stalls goes on from the parameters of a neighbour that earns more for its weights;
     "shared-replay": all learn from what any did; "shared-trunk": common first layers; "conditioned": one network
     that observes the weights."""
     neighbours: int = 4
     """Members with the nearest weights, whose parameters may be taken over."""
+    patience: int = 4
+    """Selections without progress after which a member takes over a neighbour's parameters."""
     slots: int = 0
     """Members trained at a time; 0 for all."""
     schedule: Schedule = "round-robin"
     """Which members are next where slots are fewer than the population."""
     round_length: int = 8
     """Rollouts between two selections, after which weights, parameters and turns are exchanged."""
-    selection_steps: int = 1000
-    """Longest selection episode; a longer one counts as far as it came."""
+    selection_steps: int = 0
+    """Longest selection episode; a longer one counts as far as it came. 0 for as many steps as matter: until the
+    discount leaves a hundredth, at most 1,000."""
     archive: int = 200
     """Most policies kept."""
     normalise_observations: bool = True
@@ -68,10 +75,9 @@ class Config:
                 object.__setattr__(self, name, kind(**value))
         check_types(self)
         check_positive(
-            self, "population", "adaptation_delta", "neighbours", "round_length", "selection_steps"
+            self, "population", "adaptation_delta", "neighbours", "patience", "round_length", "archive"
         )
-        check_positive(self, "archive")
-        check_positive(self, "slots", zero=True)
+        check_positive(self, "slots", "selection_steps", zero=True)
         check_unit(self, "adaptation_delta")
         if self.slots > self.population:
             raise MorlError(f"expected at most {self.population} slots, the population, got {self.slots}")
@@ -84,3 +90,9 @@ class Config:
             )
         if self.cooperation == "shared-replay" and self.learner == "ppo":
             raise MorlError('PPO learns from its own steps only: take learner="dqn" for a shared replay')
+
+    def longest_selection(self, gamma: float) -> int:
+        """How many steps a selection episode may take with this discount."""
+        if self.selection_steps:
+            return self.selection_steps
+        return MOST_STEPS if gamma == 1 else min(MOST_STEPS, math.ceil(math.log(0.01) / math.log(gamma)))

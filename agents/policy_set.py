@@ -33,6 +33,10 @@ class Policies(NamedTuple):
     member: Tensor
     """(k,) its number; -1 where unknown."""
 
+    def at(self, rows: slice) -> Policies:
+        """Some of them."""
+        return Policies(*(part[rows] for part in self))
+
 
 class PolicySet:
     """The non-dominated policies found so far, by their returns on selection episodes.

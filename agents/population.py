@@ -74,6 +74,14 @@ def choose(mask: Tensor, yes: State, no: State) -> State:
     return each(lambda a, b: torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b), yes, no)
 
 
+def alike(theta: Tensor, shared: Tensor | None, teams: int) -> Tensor:
+    """Parameters (K, P) with the shared ones (P,) of each team's first member in place of its other members'."""
+    if shared is None:
+        return theta
+    first = theta.unflatten(0, (teams, -1))[:, :1].expand(-1, len(theta) // teams, -1).flatten(0, 1)
+    return torch.where(shared, first, theta)
+
+
 def stacked_update(
     loss: Loss,
     members: State,
@@ -83,6 +91,7 @@ def stacked_update(
     *,
     max_grad_norm: float,
     shared: Tensor | None = None,
+    teams: int = 1,
     active: Tensor | None = None,
 ) -> tuple[State, dict[str, Tensor]]:
     """One gradient step of every member on its own batch.
@@ -94,8 +103,9 @@ def stacked_update(
         batch: a NamedTuple of tensors (K, B, ...).
         advance: takes one member's step, given its gradient.
         max_grad_norm: each member's gradient is scaled down to this norm.
-        shared: (P,) bool, parameters that all members have in common: they follow the mean of the gradients, and
-            stay equal as long as all members learn.
+        shared: (P,) bool, parameters that the members of a team have in common: they follow the mean of the team's
+            gradients, and stay equal as long as all of it learn.
+        teams: how many there are, of K / teams members each.
         active: (K,) bool, members that learn; the others stay as they are. All by default.
 
     Returns:
@@ -104,7 +114,8 @@ def stacked_update(
     gradient, metrics = member_gradients(loss, theta, batch)
     gradient = gradient * (max_grad_norm / (gradient.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1.0)
     if shared is not None:
-        gradient = torch.where(shared, gradient.mean(dim=0), gradient)
+        mean = gradient.unflatten(0, (teams, -1)).mean(dim=1).repeat_interleave(len(gradient) // teams, 0)
+        gradient = torch.where(shared, mean, gradient)
     stepped: State = torch.vmap(advance)(members, gradient)
     return stepped if active is None else choose(active, stepped, members), metrics
 

@@ -101,8 +101,8 @@ class DQNPopulation:
     """K members, each on a contiguous block of N environments. For the arguments see `PPOPopulation`.
 
     Args:
-        shared_replay: whether members learn from what all of them did.
-        shared: parts of the network in common, of "trunk", "value" and "advantage".
+        shared_replay: whether members learn from what all of their team did.
+        shared: parts of the network that a team has in common, of "trunk", "value" and "advantage".
         stored: lengths of observations and rewards as they are stored, where `prepare` makes others of them.
         prepare: turns what is stored into what is learned from; sequences of all members, one block after another.
     """
@@ -118,6 +118,7 @@ class DQNPopulation:
         settings: DQNSettings,
         gamma: float,
         shared: Sequence[str] = (),
+        teams: int = 1,
         shared_replay: bool = False,
         stored: tuple[int, int] | None = None,
         prepare: Callable[[Sequences], Sequences] = lambda batch: batch,
@@ -126,6 +127,7 @@ class DQNPopulation:
         if not isinstance(action_space, Discrete) or action_space.start != 0:
             raise MorlError(f"a DQN needs Discrete actions from 0, got {action_space}; use the learner ppo")
         self.settings, self.gamma, self.size, self.channels = settings, gamma, len(seeds), channels
+        self.teams = teams
         self.shared_replay, self.prepare, self.device = shared_replay, prepare, torch.device(device)
         self.network = QNetwork(obs_dim, int(action_space.n), channels, settings.hidden, preference_dim=0)
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
@@ -148,7 +150,7 @@ class DQNPopulation:
     def fresh(self, seeds: Sequence[int]) -> Members:
         """New members, one for each seed."""
         theta = population.init_theta(self.network, seeds, self.device)
-        return _begin(theta if self.shared is None else torch.where(self.shared, theta[0], theta))
+        return _begin(population.alike(theta, self.shared, self.teams))
 
     def start_from(self, theta: Tensor) -> None:
         """Train anew from parameters (K, P)."""
@@ -219,6 +221,7 @@ class DQNPopulation:
                 advance,
                 max_grad_norm=settings.max_grad_norm,
                 shared=self.shared,
+                teams=self.teams,
                 active=active,
             )
         return metrics
@@ -230,10 +233,10 @@ class DQNPopulation:
         count = -(-wanted // settings.n_steps)
         luck = self.streams.uniform(2, rows=count)
         member = torch.arange(self.size, device=self.device).repeat_interleave(count)
-        if self.shared_replay:
-            env = (luck[:, 1] * self.replay.num_envs).to(torch.int64)
-        else:
-            env = member * self.each + (luck[:, 1] * self.each).to(torch.int64)
+        # The environments whose steps a member learns from: its own block, or its team's.
+        together = self.size // self.teams if self.shared_replay else 1
+        block = together * self.each
+        env = member // together * block + (luck[:, 1] * block).to(torch.int64)
         batch = self.replay.sample_at(luck[:, 0] ** settings.recency, env, settings.n_steps)
         batch = batch._replace(weights=weights.repeat_interleave(count, 0).expand(settings.n_steps, -1, -1))
         batch = self.prepare(batch)

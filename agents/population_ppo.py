@@ -82,7 +82,8 @@ class PPOPopulation:
         seeds: one for each member: of its parameters and its random numbers.
         settings: of all members.
         gamma: discount of the rewards.
-        shared: parts of the network that all members have in common, of "policy" and "critic".
+        shared: parts of the network that the members of a team have in common, of "policy" and "critic".
+        teams: how many there are, of K / teams members each.
         device: where everything lies.
     """
 
@@ -97,6 +98,7 @@ class PPOPopulation:
         settings: PPOSettings,
         gamma: float,
         shared: Sequence[str] = (),
+        teams: int = 1,
         device: torch.device | str = "cpu",
     ) -> None:
         self.settings, self.gamma, self.size, self.channels = settings, gamma, len(seeds), channels
@@ -104,7 +106,7 @@ class PPOPopulation:
         self.network = ppo.ActorCritic(
             obs_dim, channels, self.distribution, settings.hidden, preference_dim=0
         )
-        self.device = torch.device(device)
+        self.device, self.teams = torch.device(device), teams
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
@@ -114,9 +116,7 @@ class PPOPopulation:
     def fresh(self, seeds: Sequence[int]) -> Members:
         """New members, one for each seed."""
         theta = population.init_theta(self.network, seeds, self.device)
-        if self.shared is not None:
-            theta = torch.where(self.shared, theta[0], theta)
-        return _begin(theta)
+        return _begin(population.alike(theta, self.shared, self.teams))
 
     def start_from(self, theta: Tensor) -> None:
         """Train anew from parameters (K, P)."""
@@ -182,6 +182,7 @@ class PPOPopulation:
                     partial(_advance, lr=lr),
                     max_grad_norm=settings.max_grad_norm,
                     shared=self.shared,
+                    teams=self.teams,
                     active=active,
                 )
         return metrics, data

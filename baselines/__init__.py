@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from morl.baselines.pareto_q_learning import ParetoQLearning as ParetoQLearning
     from morl.baselines.random_policy import RandomPolicy as RandomPolicy
     from morl.baselines.single_objective import SingleObjective as SingleObjective
+    from morl.baselines.sweep import Sweep as Sweep
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "ParetoQLearning": "morl.baselines.pareto_q_learning",
         "RandomPolicy": "morl.baselines.random_policy",
         "SingleObjective": "morl.baselines.single_objective",
+        "Sweep": "morl.baselines.sweep",
         "evaluate_members": "morl.baselines.members",
     },
     submodules=("exact",),

@@ -45,7 +45,8 @@ def read_metrics(metrics: dict[str, Any]) -> dict[str, float]:
 class MetricsLogger(Callback):
     """Reads the metrics at most every `seconds`, so that training rarely waits for the device.
 
-    The last metrics of a training, and those of every evaluation, are always written. A subclass writes
+    The last metrics of a training, and those of every evaluation, are always written. In between, each metric is
+    written with its latest value, so that what comes up once in many iterations is not lost. A subclass writes
     `write` and may write `close`.
     """
 
@@ -69,7 +70,7 @@ class MetricsLogger(Callback):
 
     def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
         """Write the metrics if it is time, else keep them."""
-        self._unwritten = metrics
+        self._unwritten = {**(self._unwritten or {}), **metrics}
         if time.monotonic() >= self._next or any(name.startswith(EVALUATION) for name in metrics):
             self._flush(agent)
 

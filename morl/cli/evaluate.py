@@ -45,7 +45,12 @@ def run(options: Evaluate) -> None:
     )
     front = found.signed(front)
     front.save(out)
-    print_comparison(compare({str(options.path): front}))
+    comparison = compare({str(options.path): front})
+    print_comparison(comparison)
+    if options.diagnose:
+        from morl.cli.diagnosis import print_diagnosis
+
+        print_diagnosis(front, comparison.values[str(options.path)], options.path)
     print(f"front: {out}")
 
 

@@ -101,6 +101,8 @@ class Evaluate(Trained):
     """Discount; by default that of the agent."""
     out: Annotated[Path | None, _named("FILE")] = None
     """Where to write the front; by default a new file in the run directory."""
+    diagnose: Switch = False
+    """Print what to look at when a front is poor: whom it serves, how objectives conflict, members' curves."""
 
 
 @dataclass(frozen=True, kw_only=True)

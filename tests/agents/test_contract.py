@@ -44,6 +44,7 @@ CASES = [
         ("morld", "discrete", partial(Corridor, N)),
         ("morld", "continuous", partial(Target, N)),
         ("morld", "sea", sea),
+        ("sweep", "discrete", partial(Corridor, N)),
         ("random", "discrete", partial(Corridor, N)),
         ("random", "continuous", partial(Target, N)),
         ("evolution", "discrete", partial(Corridor, N)),

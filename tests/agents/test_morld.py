@@ -13,8 +13,10 @@ from toys import Corridor
 import morl
 from morl.agents.accrued import AccruedTransitions, utility_rises
 from morl.agents.morld import MORLD
+from morl.agents.morld_config import Config
 from morl.agents.policy_set import Policies, PolicySet
 from morl.agents.scalarisation import Scalarisation
+from morl.agents.team import Team
 from morl.baselines.members import evaluate_members
 from morl.errors import MorlError
 from morl.transitions import Transitions
@@ -190,3 +192,27 @@ def test_refused_at_once(settings: dict[str, Any], message: str | None) -> None:
 def test_dqn_refuses_continuous_actions() -> None:
     with pytest.raises(MorlError, match="use the learner ppo"):
         MORLD(Target(16), learner="dqn")
+
+
+# --- cooperation ----------------------------------------------------------------------------------------
+
+
+def test_a_stalled_member_goes_on_from_the_neighbour_that_serves_it_best() -> None:
+    team = Team(Config(population=3, neighbours=2, patience=2, adaptation="none"), 2, 0, torch.device("cpu"))
+    team.search.weights = team.search.start = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    team.scalarisation.observe(torch.tensor([[0.0, 2.0], [1.0, 1.0], [2.0, 0.0]]))
+    team.begin()
+    poor = np.array([[0.0, 2.0], [1.0, 1.0], [0.0, 2.0]])
+    for selection in range(4):  # the first is progress, two more are waited for
+        team.search.tell(team.tasks, poor, np.zeros(3))
+        expected = [0, 1, 2] if selection < 2 or selection == 3 else [1, 1, 2]
+        assert team.sources().tolist() == expected
+    risen = np.array([[0.5, 2.0], [1.0, 1.0], [0.0, 2.0]])
+    team.search.tell(team.tasks, risen, np.zeros(3))
+    assert team.sources().tolist() == [0, 0, 2] and team.stalled[0] == 0  # now the second has waited
+
+
+def test_selection_lasts_as_long_as_the_discount_lets_rewards_matter() -> None:
+    assert Config().longest_selection(0.98) == 228 and 0.98**228 < 0.01 < 0.98**227
+    assert Config().longest_selection(1.0) == 1000
+    assert Config(selection_steps=30).longest_selection(0.98) == 30

@@ -57,6 +57,18 @@ def test_evaluations_are_always_written(agent: CorridorWalker) -> None:
     assert [steps for steps, _ in rarely.entries] == [8, 20]
 
 
+def test_what_comes_up_once_is_not_lost(agent: CorridorWalker) -> None:
+    class Selecting(Callback):
+        def on_iteration(self, agent, metrics):
+            if agent.steps in (4, 8):
+                metrics["archive"] = float(agent.steps)
+
+    rarely = Collected(seconds=3600.0)
+    agent.learn(20, callbacks=[Selecting(), rarely], progress=False)
+    ((steps, values),) = rarely.entries
+    assert steps == 20 and values["archive"] == 8 and "loss" in values
+
+
 def test_csv_is_long_appended_and_exact(agent: CorridorWalker, tmp_path: Path) -> None:
     path, collected = tmp_path / "deep" / "metrics.csv", Collected(seconds=0.0)
     agent.learn(12, callbacks=[CsvMetrics(path, seconds=0.0), collected], progress=False)

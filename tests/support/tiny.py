@@ -20,18 +20,20 @@ ARMS = np.array([[1.0, 0.0], [0.7, 0.7], [0.0, 1.0], [0.4, 0.4]])
 
 DQN = {"hidden": (16,), "n_steps": 4, "minibatch": 32, "replay": 2000, "replay_ratio": 6.0}
 PPO = {"hidden": (16,), "rollout_length": 8, "minibatch": 16, "epochs": 2}
+POPULATION = {
+    "population": 2,
+    "round_length": 1,
+    "neighbours": 1,
+    "selection_steps": 4,
+    "ppo": {"hidden": (16,), "rollout_length": 8, "minibatch": 16, "epochs": 2},
+    "dqn": {"hidden": (16,), "rollout_length": 8, "n_steps": 4, "minibatch": 16, "replay": 1000},
+}
 SMALL: dict[str, dict[str, Any]] = {
     "envelope-dqn": DQN,
     "conditioned-ppo": PPO,
     "single-objective": {"partitions": 2},
-    "morld": {
-        "population": 2,
-        "round_length": 1,
-        "neighbours": 1,
-        "selection_steps": 4,
-        "ppo": {"hidden": (16,), "rollout_length": 8, "minibatch": 16, "epochs": 2},
-        "dqn": {"hidden": (16,), "rollout_length": 8, "n_steps": 4, "minibatch": 16, "replay": 1000},
-    },
+    "morld": POPULATION,
+    "sweep": POPULATION,
     "random": {},
     "evolution": {"population": 4, "hidden": (4,)},
     "mo-q-learning": {"tables": 5, "rollout_length": 8, "resolution": 1.0},
