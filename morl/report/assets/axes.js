@@ -49,8 +49,10 @@ function frontLayout(view, crowd) {
   const { objectives } = environment;
   const base = { ...baseLayout(), uirevision: `${environment.name}/${view.kind}/${view.axes}` };
   if (view.kind === "space") {
-    const side = (i) => ({ ...axis(withUnit(objectives[i])), backgroundcolor: "rgba(0,0,0,0)", showspikes: false });
-    const far = byId("fronts").clientWidth < 500 ? 1.75 : 1.42; // all titles stay in the picture
+    const narrow = innerWidth < 600; // all titles stay in the picture
+    const title = (objective) => (narrow ? objective.name : withUnit(objective));
+    const side = (i) => ({ ...axis(title(objectives[i])), backgroundcolor: "rgba(0,0,0,0)", showspikes: false });
+    const far = narrow ? 1.85 : 1.42;
     const camera = { eye: { x: far, y: far, z: 0.6 * far }, center: { x: 0, y: 0, z: -0.13 } };
     return {
       ...base, margin: { l: 0, r: 0, t: 0, b: 0 },

@@ -1,6 +1,7 @@
 // Points as plotly's traces: every front's points, sorted by how they look, in the plane, in space or parallel.
 
 const MANY = 1500; // points beyond which a canvas shows them: see crowd.js
+const FEW = 150; // points up to which they are outlined in space, too
 const STRIDE = 1e6; // a mark's key: STRIDE * place of the run + place of the point; the known front has place -1
 
 let webGL = null;
@@ -93,7 +94,8 @@ function markTrace(look, view, marks) {
     ...style,
     symbol: inSpace(view, style.symbol),
     size: style.size * (view.kind === "space" ? 0.65 : 1),
-    line: { width: kind === "best" && marks <= MANY ? 0.8 : 0, color: theme().card },
+    // In space outlines are as wide as small marks: a cluster would be all outline.
+    line: { width: kind === "best" && marks <= (view.kind === "space" ? FEW : MANY) ? 0.8 : 0, color: theme().card },
   };
   const [x, y, z] = values;
   const type = view.kind === "space" ? "scatter3d" : "scatter";

@@ -50,7 +50,7 @@ function estimateCell(estimate, best) {
 function runScores(run, used, best, child) {
   const { scores } = environment;
   const values = used.map(({ i }) => scores.runs[run.place][i]);
-  return element("tr", { class: child ? "child" : "" }, nameCell(run.style, child ? run.label : run.style.name), element("td", {}, number(scores.points[run.place])),
+  return element("tr", { class: child ? "child" : "" }, nameCell(run.style, child ? `\u200e${run.label}` : run.style.name), element("td", {}, number(scores.points[run.place])),
     ...values.map((value, c) => element("td", { class: !child && value !== null && value === best[c] ? "winner" : "" }, number(value))));
 }
 
