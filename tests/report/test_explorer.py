@@ -8,16 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import HOLLOW, NASTY, Visit, browser, entry, large_study, small_study
+from browsing import HOLLOW, NASTY, Visit, entry, small_study
 
 from morl.report import write_report
 from morl.study import Study
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture(scope="module")
@@ -272,38 +266,6 @@ def test_nothing_sticks_out_sideways(chromium: Any, report: Path, width: int) ->
         visit.page.click("#tab-choose")
     visit.close()
     assert visit.errors == []
-
-
-def test_fifty_fronts_of_five_hundred_points_are_drawn_soon(chromium: Any, tmp_path: Path) -> None:
-    path = write_report(large_study(), tmp_path / "large.html")
-    times = []
-    for _ in range(3):
-        visit = Visit(chromium, path)
-        times.append(visit.page.evaluate("performance.getEntriesByName('morl:drawn')[0].startTime") / 1000)
-        if times[-1] < 2:
-            break
-        if len(times) < 3:
-            visit.close()
-    # Two seconds on a machine that does nothing else; test machines do.
-    assert min(times) < 8
-    painted = visit.page.evaluate(
-        "(() => { const canvas = document.querySelector('#fronts').previousElementSibling;"
-        " const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
-        " let painted = 0; for (let i = 3; i < data.length; i += 4) painted += data[i] > 99; return painted; })()"
-    )
-    assert painted > 5_000
-    # Points lie under the mouse where the axes say, and are named.
-    visit.page.evaluate(
-        "(() => { const chart = document.getElementById('fronts'); const { xaxis, yaxis } = chart._fullLayout;"
-        " const box = chart.getBoundingClientRect(); const at = (axis, value) => axis._offset + axis.l2p(value);"
-        " const mouse = { bubbles: true, clientX: box.left + at(xaxis, Math.SQRT1_2),"
-        "   clientY: box.top + at(yaxis, Math.SQRT1_2) };"
-        " chart.querySelector('.draglayer').dispatchEvent(new MouseEvent('mousemove', mouse)); })()"
-    )
-    assert "agent-" in visit.page.text_content("#tip")
-    assert visit.page.is_visible("#tip")
-    assert visit.errors == []
-    visit.close()
 
 
 def test_a_single_point_and_a_flat_objective_are_drawn(chromium: Any, tmp_path: Path) -> None:

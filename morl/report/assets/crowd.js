@@ -17,6 +17,7 @@ const inCrowd = (chart) => Boolean(crowds.get(chart)?.crowd);
 function drawCrowd(chart) {
   const shown = crowds.get(chart);
   const { width, height, xaxis, yaxis } = chart._fullLayout;
+  if (shown.crowd && !xaxis) return; // the chart is in space already, its crowd not yet taken away
   const ratio = devicePixelRatio;
   const frame = (a) => a && [a.range, a._offset, a._length];
   const drawn = JSON.stringify([width, height, ratio, frame(xaxis), frame(yaxis)]);
