@@ -61,7 +61,14 @@ def save(
     if suffix == ".html":
         from morl.report import write_report
 
-        return [write_report(found.study, path, comparisons=found.environments, estimates=found.estimates)]
+        file = write_report(
+            found.study,
+            path,
+            comparisons=found.environments,
+            estimates=found.estimates,
+            overall=(found.overall, found.overall_notes),
+        )
+        return [file]
     if suffix == ".tex":
         from morl.study_latex import to_latex
 

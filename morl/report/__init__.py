@@ -11,7 +11,7 @@ limits, and sees which policy each agent would give, how the fronts grew in trai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from morl.study import Study
 
 if TYPE_CHECKING:
     from morl.report.payload import Estimates
+    from morl.scores import Overall
 
 __all__ = ["write_report"]
 
@@ -34,6 +35,7 @@ def write_report(
     *,
     comparisons: Mapping[str, Comparison] | None = None,
     estimates: Estimates | None = None,
+    overall: tuple[Sequence[Overall], Sequence[str]] | None = None,
 ) -> Path:
     """Write the explorer of a study as one self-contained HTML file, and return its path.
 
@@ -47,6 +49,8 @@ def write_report(
             the known front, the reference point and the scores. Computed where left out.
         estimates: over the seeds of every group, as in `StudyComparison.estimates`; computed together with the
             comparisons, not shown where only those are given.
+        overall: scores over all environments and the notes on them, as `morl.scores.over_all` returns them; computed
+            where left out.
 
     Raises:
         MorlError: another kind of file, or fronts of a single objective, among which there is nothing to choose.
@@ -57,4 +61,5 @@ def write_report(
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise MorlError(f"expected a file ending in {' or '.join(FORMATS)} for the report, got {path}")
-    return atomic_write(path, render(build_payload(study, comparisons=comparisons, estimates=estimates)))
+    payload = build_payload(study, comparisons=comparisons, estimates=estimates, overall=overall)
+    return atomic_write(path, render(payload))

@@ -25,6 +25,7 @@ SCRIPTS = (
     "curves.js",
     "training.js",
     "scores.js",
+    "overall.js",
     "provenance.js",
     "app.js",
 )

@@ -10,11 +10,14 @@ import numpy as np
 
 from morl import __version__, pareto, registry
 from morl.comparison import Comparison, compare
+from morl.comparison_text import notes
 from morl.errors import MorlError
 from morl.front import Front
 from morl.pictures.style import style_of
 from morl.report.history import training_of
 from morl.report.numbers import finite, number, rounded
+from morl.report.overall import overall_of
+from morl.scores import Overall, over_all
 from morl.study import Entry, Study
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ class Payload:
     """All data of a page, as JSON values."""
 
     study: dict[str, Any]
-    """What the page begins with: groups and environments."""
+    """What the page begins with: groups, environments, and what holds over all of these."""
     environments: tuple[EnvironmentData, ...]
 
 
@@ -59,6 +62,7 @@ def build_payload(
     *,
     comparisons: Mapping[str, Comparison] | None = None,
     estimates: Estimates | None = None,
+    overall: tuple[Sequence[Overall], Sequence[str]] | None = None,
 ) -> Payload:
     """What a page shows of a study; for the arguments see `morl.report.write_report`.
 
@@ -69,6 +73,7 @@ def build_payload(
     if comparisons is None:
         found = compare(study)
         comparisons, estimates = found.environments, found.estimates
+        overall = found.overall, found.overall_notes
     missing = [section for section in sections if section not in comparisons]
     if missing:
         raise MorlError(
@@ -80,6 +85,8 @@ def build_payload(
                 f"expected at least two objectives, {section} has one: there is no trade-off to explore"
             )
     groups = {name: place for place, name in enumerate(study.groups)}
+    if overall is None:
+        overall = over_all(sections, comparisons)
     return Payload(
         study={
             "version": __version__,
@@ -87,6 +94,7 @@ def build_payload(
             "environments": [
                 {"name": section, "runs": len(entries)} for section, entries in sections.items()
             ],
+            "overall": overall_of(*overall, groups),
         },
         environments=tuple(
             _environment(entries, groups, comparisons[section], (estimates or {}).get(section, {}))
@@ -184,7 +192,6 @@ def _scores(
         for indicator in comparison.indicators
         if any(values[indicator.name] is not None for values in comparison.values.values())
     ]
-    reference = comparison.reference_point
     names = [indicator.name for indicator in used]
 
     def row(values: Mapping[str, float | None]) -> list[float | None]:
@@ -207,9 +214,8 @@ def _scores(
             for group, values in estimates.items()
         },
         "points": [comparison.points[entry.label] for entry in entries],
-        "outside": [comparison.outside.get(entry.label) for entry in entries],
-        "reference_point": None if reference is None else rounded(reference),
         "weights": len(comparison.weights),
+        "notes": notes(comparison, {entry.label: entry.group for entry in entries}),
     }
 
 

@@ -59,7 +59,8 @@ def test_a_crowd_is_painted_where_the_axes_say(chromium: Any, tmp_path: Path) ->
     visit = Visit(chromium, write_report(Study(entries=(crowd_of(2),)), tmp_path / "crowd.html"))
     place = PLACE.replace("X", "1").replace("Y", "1")
     extent = visit.page.evaluate(
-        f"(() => {{ {place} const canvas = chart.previousElementSibling; const frame = canvas.getBoundingClientRect();"
+        f"(() => {{ {place} const canvas = chart.previousElementSibling;"
+        " const frame = canvas.getBoundingClientRect();"
         " const ratio = canvas.width / frame.width; const reach = 30;"
         " const left = Math.round((at[0] - frame.left - reach) * ratio);"
         " const top = Math.round((at[1] - frame.top - reach) * ratio);"

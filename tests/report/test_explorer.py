@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import HOLLOW, NASTY, Visit, entry, small_study
+from browsing import HOLLOW, NASTY, Visit, small_study
 
 from morl.report import write_report
-from morl.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -268,17 +267,25 @@ def test_nothing_sticks_out_sideways(chromium: Any, report: Path, width: int) ->
     assert visit.errors == []
 
 
-def test_a_single_point_and_a_flat_objective_are_drawn(chromium: Any, tmp_path: Path) -> None:
-    study = Study(entries=(entry("one", [[1.0, 5.0]]), entry("two", [[2.0, 5.0], [2.0, 5.0]])))
-    visit = Visit(chromium, write_report(study, tmp_path / "flat.html"))
-    assert visit.chosen() == [(1, 5), (2, 5)]
-    visit.close()
-    assert visit.errors == []
-
-
 def test_hollow_is_hollow() -> None:
     """The middle point is undominated, and below the line between the others."""
     middle = np.asarray(HOLLOW[1])
     for weight in np.linspace(0, 1, 101):
         weights = np.array([weight, 1 - weight])
         assert (np.asarray(HOLLOW) @ weights).max() > middle @ weights
+
+
+def test_the_film_has_room_for_how_it_began(visit: Visit) -> None:
+    """Both looks lie below all final fronts; the frame stands still and holds them."""
+    page = visit.page
+    page.click("#tab-training")
+    visit.until("document.getElementById('film').data !== undefined")
+    range_ = "document.getElementById('film')._fullLayout.yaxis.range"
+    visit.slide("#time", 40)  # the first of five looks: everything is four less
+    begun = page.evaluate(range_)
+    lowest = page.evaluate(
+        "Math.min(...document.getElementById('film').data.flatMap(({ y }) => Array.from(y)))"
+    )
+    assert lowest == -5 and begun[0] < lowest
+    visit.slide("#time", 200)
+    assert page.evaluate(range_) == begun

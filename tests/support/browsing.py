@@ -179,9 +179,9 @@ class Visit:
         """The marks of the policies chosen, in the order of the fronts."""
         (trace,) = self.page.evaluate(
             "document.getElementById('fronts').data.filter(({ meta }) => meta === 'chosen')"
-            ".map(({ x, y }) => [Array.from(x), Array.from(y)])"
+            ".map(({ x, y, customdata }) => [Array.from(customdata), Array.from(x), Array.from(y)])"
         )
-        return list(zip(*trace, strict=True))
+        return [(x, y) for _, x, y in sorted(zip(*trace, strict=True))]
 
     def close(self) -> None:
         """End the visit; `errors` and `requests` stay readable."""

@@ -61,6 +61,7 @@ function start() {
   startOutcome();
   startTraining();
   startScores();
+  startOverall();
   startSources();
   onChange(["place", "view", "axes"], "choose", drawViewSwitch);
   showEnvironment(0);

@@ -38,20 +38,20 @@ function axis(title, more = {}) {
   };
 }
 
-/** The range of an objective with some air around its values. */
-function range(objective) {
-  const { low, high, span } = environment;
-  return [low[objective] - 0.06 * span[objective], high[objective] + 0.06 * span[objective]];
+/** The range of an objective with some air around its values, which lie within the `bounds`. */
+function range(objective, { low, high } = environment) {
+  const air = 0.06 * (high[objective] - low[objective] || environment.span[objective]);
+  return [low[objective] - air, high[objective] + air];
 }
 
-/** The layout for a view of the fronts; a crowd brings its own grid. */
-function frontLayout(view, crowd) {
+/** The layout for a view of the fronts between some bounds, `{ low, high }`; a crowd brings its own grid. */
+function frontLayout(view, crowd, bounds = environment) {
   const { objectives } = environment;
   const base = { ...baseLayout(), uirevision: `${environment.name}/${view.kind}/${view.axes}` };
   if (view.kind === "space") {
     const narrow = innerWidth < 600; // all titles stay in the picture
     const title = (objective) => (narrow ? objective.name : withUnit(objective));
-    const side = (i) => ({ ...axis(title(objectives[i])), backgroundcolor: "rgba(0,0,0,0)", showspikes: false });
+    const side = (i) => ({ ...axis(title(objectives[i]), { range: range(i, bounds) }), backgroundcolor: "rgba(0,0,0,0)", showspikes: false });
     const far = narrow ? 1.85 : 1.42;
     const camera = { eye: { x: far, y: far, z: 0.6 * far }, center: { x: 0, y: 0, z: -0.13 } };
     return {
@@ -59,17 +59,17 @@ function frontLayout(view, crowd) {
       scene: { aspectmode: "cube", camera, dragmode: "turntable", xaxis: side(0), yaxis: side(1), zaxis: side(2) },
     };
   }
-  if (view.kind === "parallel") return { ...base, ...parallelAxes() };
+  if (view.kind === "parallel") return { ...base, ...parallelAxes(bounds) };
   const [x, y] = view.axes;
   return {
     ...base,
-    xaxis: axis(withUnit(objectives[x]), { range: range(x), showgrid: !crowd }),
-    yaxis: axis(withUnit(objectives[y]), { range: range(y), showgrid: !crowd }),
+    xaxis: axis(withUnit(objectives[x]), { range: range(x, bounds), showgrid: !crowd }),
+    yaxis: axis(withUnit(objectives[y]), { range: range(y, bounds), showgrid: !crowd }),
     shapes: limitShapes(view),
   };
 }
 
-function parallelAxes() {
+function parallelAxes(bounds) {
   const { objectives, low, high, span, m } = environment;
   const { line, quiet, ink } = theme();
   const digits = byId("fronts").clientWidth / m < 60 ? TWO : FOUR;
@@ -77,6 +77,8 @@ function parallelAxes() {
     x: i, y, yanchor, text: number(value, digits), showarrow: false, font: { size: 11, color: quiet }, yshift: y ? 4 : -4,
   });
   const stroke = (x0, x1, y0, y1, style) => ({ type: "line", x0, x1, y0, y1, line: style, layer: "below" });
+  const floor = Math.min(...low.map((value, i) => (bounds.low[i] - value) / span[i]));
+  const ceiling = Math.max(...high.map((value, i) => (bounds.high[i] - low[i]) / span[i]));
   const limits = state.limits.map((limit, i) => [limit, i]).filter(([limit]) => limit !== null);
   return {
     margin: { l: 24, r: 24, t: 26, b: 56 },
@@ -84,7 +86,7 @@ function parallelAxes() {
       range: [-0.3, m - 0.7], showgrid: false, zeroline: false, tickvals: objectives.map((_, i) => i),
       ticktext: objectives.map((objective) => objective.name), automargin: true, ticklabelstandoff: 18, fixedrange: true,
     },
-    yaxis: { range: [-0.05, 1.05], visible: false, fixedrange: true },
+    yaxis: { range: [floor - 0.05, ceiling + 0.05], visible: false, fixedrange: true },
     annotations: objectives.flatMap((_, i) => [end(i, high[i], 1, "bottom"), end(i, low[i], 0, "top")]),
     shapes: [
       ...objectives.map((_, i) => stroke(i, i, 0, 1, { color: line, width: 2 })),

@@ -24,7 +24,7 @@ function runRow(run, pick, best, goal, child) {
   const { m } = environment;
   const known = run === environment.known;
   const isBest = pick !== null && pick === best;
-  const text = known ? run.text : child ? run.label : run.style.name;
+  const text = known || child ? run.text : run.style.name;
   const name = element("th", { scope: "row" }, known ? swatch({ symbol: "circle" }, true) : swatch(run.style),
     element("span", { class: "name", title: known ? run.text : run.label }, text),
     element("div", { class: "beside" }, askedFor(run, pick), isBest ? badge("best for you") : null));
@@ -109,7 +109,7 @@ function summarise(best) {
   if (best) {
     const [run, pick] = best;
     const values = objectives.map((o, i) => `${o.name} ${sized(run.points[pick.index * m + i], environment.span[i])}`).join(", ");
-    text = `Best for you: ${run.label}, with ${values}.`;
+    text = `Best for you: ${run.text}, with ${values}.`;
   }
   if (limited && runs.length) {
     let met = 0;

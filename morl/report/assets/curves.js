@@ -50,7 +50,7 @@ function curveTraces() {
     for (const run of own) {
       const [x, y] = curves.get(run);
       traces.push({
-        type: "scatter", mode: x.length > 1 ? "lines" : "markers", x, y, name: run.label,
+        type: "scatter", mode: x.length > 1 ? "lines" : "markers", x, y, name: run.text,
         line: { color: group.style.colour, width: several ? 1 : 2.4 }, opacity: several ? 0.4 : 1,
         marker: { color: group.style.colour, symbol: group.style.symbol, size: 7 },
         hovertemplate: "%{y:.4~g}<extra>%{fullData.name}</extra>",

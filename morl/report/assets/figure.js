@@ -41,6 +41,9 @@ const HELP = {
   parallel: "Each line is a policy; it crosses every objective at what the policy earns there. Higher is better. Thick lines are chosen for you.",
 };
 
+/** Whether some agent is shown with more than one seed. */
+const severalSeeds = () => environment.groups.some(({ runs }) => runs.filter(isShown).length > 1);
+
 let drawnFronts = null; // the marks of all points, below those of the chosen ones
 
 /** Draw the fronts. While only the preference changes, all points but the chosen ones stay as they are. */
@@ -49,6 +52,7 @@ function drawFronts(keys) {
   const chart = byId("fronts");
   const worthMatters = view.kind === "plane" && environment.m === 2;
   byId("fronts-help").textContent = HELP[view.kind]
+    + (severalSeeds() ? ` ${view.kind === "parallel" ? "Of several seeds the median one is thick." : "Of several seeds the median one is large."}` : "")
     + (worthMatters && state.rule === "best" ? " All along the dashed line is worth the same to you." : "");
   const preferenceOnly = keys.every((key) => ["weights", "utility", "scaled", "rule"].includes(key));
   if (!preferenceOnly || drawnFronts === null) {
@@ -118,7 +122,7 @@ function showTip(key, event) {
   const head = element("tr", {}, element("td", {}), element("th", {}, front.undiscounted ? "discounted" : "return"),
     front.undiscounted ? element("th", {}, "in all") : null, front.weights ? element("th", {}, "asked for") : null);
   tip.replaceChildren(
-    element("strong", {}, known ? null : swatch(front.style), known ? front.text : front.label),
+    element("strong", {}, known ? null : swatch(front.style), front.text),
     element("table", {}, front.undiscounted || front.weights ? head : null, ...rows));
   tip.hidden = false;
   const { width, height } = tip.getBoundingClientRect();

@@ -44,7 +44,7 @@ function drawLegend() {
   const boxes = (group?.runs ?? []).map((run, i) => element("label", { class: "chip", title: run.label },
     element("input", {
       type: "checkbox", id: `seed-${i}`, checked: isShown(run), change: ({ target }) => toggle([run.label], target.checked),
-    }), element("span", { class: "name" }, run.label)));
+    }), element("span", { class: "name" }, run.text)));
   byId("seeds").replaceChildren(...boxes);
   if (focused?.startsWith("seed-")) byId(focused)?.focus();
 }

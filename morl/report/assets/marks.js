@@ -93,7 +93,7 @@ function markTrace(look, view, marks) {
   const marker = {
     ...style,
     symbol: inSpace(view, style.symbol),
-    size: style.size * (view.kind === "space" ? 0.65 : 1),
+    size: style.size * (view.kind === "space" ? (marks > MANY ? 0.45 : 0.65) : 1),
     // In space outlines are as wide as small marks: a cluster would be all outline.
     line: { width: kind === "best" && marks <= (view.kind === "space" ? FEW : MANY) ? 0.8 : 0, color: theme().card },
   };
@@ -182,11 +182,24 @@ function knownTrace(known, view) {
   };
 }
 
-/** What is chosen from each front: large marks with error bars, or thick lines. */
+/** The fronts that stand for their group: of its seeds shown, the one whose choice is worth the median. */
+function leadersOf(picks) {
+  const worthOf = new Map(picks.map(([front, pick]) => [front, pick.utility]));
+  const leaders = environment.groups.map(({ runs }) => {
+    const own = runs.filter((run) => worthOf.has(run)).sort((a, b) => worthOf.get(a) - worthOf.get(b));
+    return own[own.length >> 1];
+  });
+  return new Set([environment.known, ...leaders]);
+}
+
+/** What is chosen from each front: large marks with error bars, or thick lines; small ones for the other seeds. */
 function chosenTraces(view) {
   const { m, low, span } = environment;
   const colours = theme();
-  const picks = [...choices()].filter(([, pick]) => pick !== null);
+  const found = [...choices()].filter(([, pick]) => pick !== null);
+  const leaders = leadersOf(found);
+  const leads = ([front]) => leaders.has(front);
+  const picks = [...found.filter((pick) => !leads(pick)), ...found.filter(leads)];
   const values = (objective) => picks.map(([front, pick]) => front.points[pick.index * m + objective]);
   const keys = picks.map(([front, pick]) => keyOf(front.place, pick.index));
   const colour = (front) => (front.style ? front.style.colour : colours.ink);
@@ -196,22 +209,27 @@ function chosenTraces(view) {
       x: [...Array(m).keys()],
       y: [...Array(m).keys()].map((i) => (front.points[pick.index * m + i] - low[i]) / span[i]),
       customdata: Array(m).fill(keys[p]),
-      line: { color: colour(front), width: front.style ? 3.5 : 2, dash: front.style ? "solid" : "dot" },
-      marker: { color: colour(front), symbol: front.style?.symbol ?? "circle", size: 9, line: { color: colours.card, width: 1.5 } },
+      opacity: leaders.has(front) ? 1 : 0.45,
+      line: { color: colour(front), width: !leaders.has(front) ? 1.5 : front.style ? 4 : 2, dash: front.style ? "solid" : "dot" },
+      marker: {
+        color: colour(front), symbol: front.style?.symbol ?? "circle", size: leaders.has(front) ? 10 : 4,
+        line: { color: colours.card, width: leaders.has(front) ? 1.5 : 0 },
+      },
     }));
   }
   const marker = {
     color: picks.map(([front]) => (front.style ? front.style.colour : "rgba(0,0,0,0)")),
     symbol: picks.map(([front]) => inSpace(view, front.style?.symbol ?? "circle")),
-    size: picks.map(([front]) => (front.style ? 16 : 22)),
+    size: picks.map(([front]) => (!leaders.has(front) ? 9 : front.style ? 16 : 22)),
     opacity: 1,
-    line: { color: colours.ink, width: 2 },
+    // In space all outlines are as wide as the first.
+    line: { color: colours.ink, width: view.kind === "space" ? 1.5 : picks.map((pick) => (leads(pick) ? 2 : 1)) },
   };
   const base = { mode: "markers", customdata: keys, marker, hoverinfo: "none", meta: "chosen" };
   if (view.kind === "space") return [{ ...base, type: "scatter3d", x: values(0), y: values(1), z: values(2) }];
   const bars = (objective) => ({
     type: "data", thickness: 1.2, width: 3, color: colours.ink,
-    array: picks.map(([front, pick]) => front.errors?.[pick.index * m + objective] ?? 0),
+    array: picks.map(([front, pick]) => (leaders.has(front) ? front.errors?.[pick.index * m + objective] ?? 0 : 0)),
   });
   const [x, y] = view.axes;
   return [{ ...base, type: "scatter", x: values(x), y: values(y), error_x: bars(x), error_y: bars(y), cliponaxis: false }];

@@ -32,7 +32,7 @@ function drawSources() {
     const list = element("dl", { class: "facts" },
       ...facts(run).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]));
     const node = element("details", { open: opened.has(run.label) },
-      element("summary", {}, swatch(run.style), element("strong", { class: "name", title: run.label }, run.label),
+      element("summary", {}, swatch(run.style), element("strong", { class: "name", title: run.label }, run.text),
         element("span", { class: "quiet" }, brief)),
       list, ...recorded(run.provenance));
     node.dataset.label = run.label;

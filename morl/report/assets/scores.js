@@ -1,9 +1,17 @@
 // Indicators of every group and run, beside the known front.
 
-/** Which value of a column is the best, among those that are there. */
+/** Which value of a column is the best, among several. */
 function bestOf(values, better) {
   const known = values.filter((value) => value !== null);
-  return known.length ? (better === "higher" ? Math.max : Math.min)(...known) : null;
+  return known.length > 1 ? (better === "higher" ? Math.max : Math.min)(...known) : null;
+}
+
+/** A function that writes the values of a column: alike, with the decimals that tell them apart. */
+function writer(values) {
+  const known = values.filter((value) => value !== null);
+  if (known.every(Number.isInteger)) return (value) => number(value);
+  const spread = Math.max(...known) - Math.min(...known);
+  return (value) => sized(value, 10 * (spread || Math.abs(known[0])));
 }
 
 const nameCell = (style, text) =>
@@ -14,10 +22,12 @@ function drawScores() {
   const used = scores.indicators.map((indicator, i) => ({ ...indicator, i }))
     .filter(({ usual }) => usual || byId("all-indicators").checked);
   const every = byId("all-runs").checked || !Object.keys(scores.groups).length;
+  const write = used.map(({ i }) => writer([...(known ? [scores.known[i]] : []), ...scores.runs.map((run) => run[i]),
+    ...Object.values(scores.groups).map((estimates) => estimates[i]?.[0] ?? null)]));
   const rows = [];
   if (known && isShown(known)) {
     rows.push(element("tr", { class: "known" }, nameCell({ symbol: "circle" }, known.text), element("td", {}, number(known.k)),
-      ...used.map(({ i }) => element("td", {}, number(scores.known[i])))));
+      ...used.map(({ i }, column) => element("td", {}, write[column](scores.known[i])))));
   }
   const shown = groups.filter(({ runs }) => runs.some(isShown));
   const best = used.map(({ i, better }) => bestOf(shown.map(({ style, runs }) =>
@@ -26,9 +36,9 @@ function drawScores() {
     const estimates = scores.groups[style.name];
     if (estimates && runs.length > 1) {
       rows.push(element("tr", { class: "group" }, nameCell(style, style.name), element("td", {}, number(median(runs.map((run) => scores.points[run.place])))),
-        ...used.map(({ i }, column) => estimateCell(estimates[i], best[column]))));
+        ...used.map(({ i }, column) => estimateCell(estimates[i], best[column], write[column]))));
     }
-    if (every || runs.length === 1) rows.push(...runs.filter(isShown).map((run) => runScores(run, used, best, runs.length > 1)));
+    if (every || runs.length === 1) rows.push(...runs.filter(isShown).map((run) => runScores(run, used, best, write, runs.length > 1)));
   }
   const arrow = { higher: "↑", lower: "↓" };
   const head = element("tr", {}, element("th", { scope: "col" }, "Agent"), element("th", { scope: "col" }, "points"),
@@ -40,32 +50,32 @@ function drawScores() {
   describeScores(rows.some((row) => row.className === "group"));
 }
 
-function estimateCell(estimate, best) {
+function estimateCell(estimate, best, write) {
   if (!estimate) return element("td", {}, "–");
   const [middle, low, high] = estimate;
-  return element("td", { class: middle === best ? "winner" : "" }, number(middle),
-    low === null ? null : element("div", { class: "quiet" }, `${number(low)} to ${number(high)}`));
+  return element("td", { class: middle === best ? "winner" : "" }, write(middle),
+    low === null ? null : element("div", { class: "quiet" }, `${write(low)} to ${write(high)}`));
 }
 
-function runScores(run, used, best, child) {
+function runScores(run, used, best, write, child) {
   const { scores } = environment;
   const values = used.map(({ i }) => scores.runs[run.place][i]);
-  return element("tr", { class: child ? "child" : "" }, nameCell(run.style, child ? `\u200e${run.label}` : run.style.name), element("td", {}, number(scores.points[run.place])),
-    ...values.map((value, c) => element("td", { class: !child && value !== null && value === best[c] ? "winner" : "" }, number(value))));
+  return element("tr", { class: child ? "child" : "" }, nameCell(run.style, child ? `\u200e${run.text}` : run.style.name), element("td", {}, number(scores.points[run.place])),
+    ...values.map((value, c) => element("td", { class: !child && value !== null && value === best[c] ? "winner" : "" }, write[c](value))));
 }
+
+/** A note as a sentence of its own. */
+const sentence = (note) => `${note[0].toUpperCase()}${note.slice(1)}.`;
 
 /** Under which terms the scores were computed, and what to beware of. */
 function describeScores(grouped) {
   const { scores } = environment;
-  const outside = environment.runs.filter((run) => scores.outside[run.place]);
-  const reference = scores.reference_point?.map((value) => number(value)).join(", ");
   byId("scores-help").textContent = [
     "↑ more is better, ↓ less is better.",
     grouped ? "Several seeds: interquartile mean, and its 95 % bootstrap interval." : "",
-    reference ? `Hypervolume over the reference point (${reference}).` : "",
     `Utilities over ${count(scores.weights, "weight vector")}.`,
-    outside.length ? `${count(outside.length, "front has", "fronts have")} points outside the reference point, which add nothing to the hypervolume.` : "",
   ].filter(Boolean).join(" ");
+  byId("scores-notes").replaceChildren(...scores.notes.map((note) => element("li", {}, sentence(note))));
 }
 
 function startScores() {

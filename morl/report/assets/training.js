@@ -22,6 +22,31 @@ function frameOf(run) {
   return { ...run, points, k: points.length / environment.m, isBest: null, weights: null, errors: null };
 }
 
+const widest = new Map(); // environment -> bounds
+
+/**
+ * The bounds of all that the film shows, at every moment, so that its frame stands still.
+ *
+ * Beginnings may be far off: below the final fronts there is at most as much room as these take.
+ */
+function filmBounds(env) {
+  if (!widest.has(env)) {
+    const low = [...env.low];
+    const high = [...env.high];
+    for (const history of trainingOf(env)) {
+      for (const { points } of history?.frames ?? []) {
+        points.forEach((value, at) => {
+          const i = at % env.m;
+          low[i] = Math.max(env.low[i] - env.span[i], Math.min(low[i], value));
+          high[i] = Math.min(env.high[i] + env.span[i], Math.max(high[i], value));
+        });
+      }
+    }
+    widest.set(env, { low, high });
+  }
+  return widest.get(env);
+}
+
 function drawFilm() {
   const view = currentView();
   const fronts = shownRuns().map(frameOf).filter((front) => front !== null);
@@ -33,7 +58,7 @@ function drawFilm() {
     ? `After ${momentText()}: ${count(points, "undominated point")} of ${count(fronts.length, "run")}. `
       + "Quick looks of few episodes; the final fronts are the ones to go by."
     : "No front was recorded by then.";
-  Plotly.react(byId("film"), traces, frontLayout(view, marks.crowd), plotConfig(marks.crowd))
+  Plotly.react(byId("film"), traces, frontLayout(view, marks.crowd, filmBounds(environment)), plotConfig(marks.crowd))
     .then((chart) => showCrowd(chart, marks.crowd, view));
 }
 
