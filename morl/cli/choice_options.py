@@ -35,8 +35,8 @@ class Choose(Chosen):
 
     weights: Annotated[tuple[str, ...], arg(metavar="W1 W2 ...", help_behavior_hint="")] = ()
     """The preference: non-negative numbers that sum to one, such as 0.3 0.7."""
-    at_least: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="OBJECTIVE=VALUE")] = ()
-    """The least mean return that will do, such as fuel=-5; repeat it for further objectives."""
+    at_least: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="OBJECTIVE=VALUE ...")] = ()
+    """The least mean returns that will do, such as fuel=-5; one or several, also repeated."""
     utility: Annotated[str | None, arg(metavar="MODULE:FUNCTION", help_behavior_hint="")] = None
     """A utility function of returns (k, m) and weights (k, m), larger is better."""
 

@@ -24,7 +24,7 @@ def run(options: Choose) -> None:
     choice = choose(
         source.run or source.front,
         weights=weight_numbers(options.weights, m) if options.weights else None,
-        at_least=thresholds(options.at_least),
+        at_least=thresholds([pair for pairs in options.at_least for pair in pairs]),
         utility=options.utility,
         undiscounted=options.undiscounted,
         front=options.front,
