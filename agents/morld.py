@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
-from gymnasium.spaces import Discrete
 from torch import Tensor
 
 from morl import weights as preference_weights
@@ -34,7 +33,10 @@ class MORLD(Agent):
 
     Deviations: all members of a round train at once on the same kernels; selection episodes are played in the
     training environments and count towards the budget; a Chebyshev scalarisation under SER is climbed along its
-    smoothed gradient (`Scalarisation.direction`).
+    smoothed gradient (`Scalarisation.direction`); parameters are taken over by members that stall (`Team.sources`),
+    not once at the beginning.
+
+    With several seeds it is as many agents, each with a team of its own, which train as one population: see `split`.
     """
 
     name = "morld"
@@ -50,8 +52,6 @@ class MORLD(Agent):
             raise MorlError(f"expected one seed or several different ones, got {seed}")
         super().__init__(env, seed=seeds[0], config=config, **settings)
         config, m = self.config, self.num_objectives
-        discrete = isinstance(self.spec.single_action_space, Discrete)
-        dqn = discrete and config.criterion == "ser" if config.learner == "auto" else config.learner == "dqn"
         self.teams = [Team(config, m, s, self.device) for s in seeds]
         slots = sum(team.slots for team in self.teams)
         if self.spec.num_envs % slots and self.env is not None:
@@ -60,7 +60,7 @@ class MORLD(Agent):
                 f"expected a number of environments that {slots} members share evenly, got "
                 f"{self.spec.num_envs}: take num_envs={near}, or another population"
             )
-        self.settings = config.dqn if dqn else config.ppo
+        self.settings = config.dqn if config.learns_by_dqn else config.ppo
         self.trainer = make_trainer(
             self.settings, self.spec, flat_observations(self.spec),
             [s for team in self.teams for s in team.seeds[: team.slots]],

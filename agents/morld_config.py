@@ -27,7 +27,8 @@ class Config:
     population: int = 16
     """Policies trained side by side, each with weights of its own."""
     learner: Literal["auto", "ppo", "dqn"] = "auto"
-    """How they learn; "auto" takes DQN for discrete actions under SER, else PPO."""
+    """How they learn; "auto" takes DQN where members share a replay or a trunk, else PPO, which finds more where
+    rewards are rare."""
     scalarisation: Kind = "weighted-sum"
     """What they maximise. A Chebyshev utility reaches concave parts of the front, too."""
     criterion: Criterion = "ser"
@@ -96,3 +97,10 @@ class Config:
         if self.selection_steps:
             return self.selection_steps
         return MOST_STEPS if gamma == 1 else min(MOST_STEPS, math.ceil(math.log(0.01) / math.log(gamma)))
+
+    @property
+    def learns_by_dqn(self) -> bool:
+        """Whether members learn by DQN, not PPO."""
+        return self.learner == "dqn" or (
+            self.learner == "auto" and self.cooperation in ("shared-replay", "shared-trunk")
+        )

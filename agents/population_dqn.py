@@ -39,9 +39,9 @@ class DQNSettings:
     """The newest steps are sampled more often (`Replay.sample`; 1: all alike)."""
     n_steps: int = 16
     """Length of the sequences sampled from the replay; targets reach over at most so many steps (1: one-step)."""
-    minibatch: int = 256
+    minibatch: int = 64
     """Steps in one update of a member."""
-    replay_ratio: float = 2.0
+    replay_ratio: float = 8.0
     """Steps learned from for each step collected."""
     tolerance: float = 0.001
     """How much less than the greedy action an action may promise and count as greedy, in units of the largest

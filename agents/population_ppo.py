@@ -33,21 +33,21 @@ class PPOSettings:
     """Steps of each environment between two rounds of updates."""
     epochs: int = 4
     """Passes over each rollout."""
-    minibatch: int = 512
+    minibatch: int = 256
     """Steps in one update of a member, at most."""
     lr: float = 1e-3
     """Adam's learning rate at the start; it falls linearly to `lr_end`."""
     lr_end: float = 1e-4
     """Learning rate at the end of the budget."""
-    gae_lambda: float = 0.95
+    gae_lambda: float = 0.99
     """Trace decay of the advantage estimate."""
     clip: float = 0.2
     """The probability ratio is clipped to 1 - clip .. 1 + clip."""
     value_coefficient: float = 0.5
     """Weight of the critic's squared error, in units of the first rollout's returns."""
-    entropy_coefficient: float = 0.05
+    entropy_coefficient: float = 0.1
     """Weight of the entropy bonus at the start; it falls geometrically to `entropy_end`."""
-    entropy_end: float = 0.001
+    entropy_end: float = 0.0003
     """Weight of the entropy bonus at the end of the budget."""
     max_grad_norm: float = 0.5
     """Each member's gradient is scaled down to this norm."""

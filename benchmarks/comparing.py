@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--seeds", type=int, default=10, metavar="N", help="runs per agent and environment; default: 10"
     )
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--write", action="store_true", help="put the table into README.md")
     options = parser.parse_args(argv)
     rows, good = [], True
     with tempfile.TemporaryDirectory() as name:
@@ -65,11 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             good &= verdict != common.SHORT
             rows.append([output, spread(found, "{:.1f}"), f"<= {BAR.limit:g}" if judged else "", verdict])
     runs = options.seeds * len(AGENTS) * len(ENVIRONMENTS)
-    print(
+    content = (
         f"Measured on {common.hardware()}. {options.seeds} seeds of {len(AGENTS)} agents in {len(ENVIRONMENTS)} "
-        f"environments, {runs} runs; median (range) of {options.repeats}.\n"
+        f"environments, {runs} runs; median (range) of {options.repeats}.\n\n"
     )
-    print(table(["output", "seconds", "bar", "verdict"], rows))
+    content += table(["output", "seconds", "bar", "verdict"], rows)
+    print(content)
+    if options.write:
+        common.write_block("comparing", content)
     return 0 if good else 1
 
 

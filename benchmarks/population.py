@@ -163,13 +163,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--draw", type=Path, metavar="PNG", help="draw the steps per second of 1 to 128 members"
     )
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.run:
         function, arguments = options.run
         print({"stacked": stacked, "one_by_one": one_by_one}[function](*json.loads(arguments)))
         return 0
-    print(common.hardware(2) + "\n")
     rows = []
     for minibatch, hidden in CASES:
         found = [
@@ -188,7 +188,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         )
     names = ("stacked, s", "one process, 2 threads, s", "two processes, s")
-    print(table(("minibatch", "network", *names, "ratio to the faster", "bar", ""), rows))
+    content = table(("minibatch", "network", *names, "ratio to the faster", "bar", ""), rows)
+    print(content, flush=True)
     if options.draw:
         rates = {}
         for members in SIZES:
@@ -196,8 +197,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 result(start("stacked", 2, members, 64, [64, 64], options.iterations)) for _ in range(2)
             )
             rates[members] = members * EACH * LENGTH * options.iterations / seconds
-        print("\n" + table(("members", "steps/s"), [(k, f"{rate:,.0f}") for k, rate in rates.items()]))
+        content += "\n\n" + table(
+            ("members", *map(str, rates)), [("steps/s", *(f"{rate:,.0f}" for rate in rates.values()))]
+        )
         draw(rates, options.draw)
+    content = common.block([{"hardware": common.hardware(2)}], content)
+    print("\n" + content)
+    if options.write:
+        common.write_block("population", content)
     return 0
 
 
