@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 def save_picture(found: StudyComparison, path: Path, *, picture: str, runs: bool) -> list[Path]:
     """Draw one kind of picture (a name in `PICTURES`, or "profiles") and return the files written.
 
-    Over several environments each has a file of its own, `NAME-ENVIRONMENT.png`; profiles are one picture.
+    Over several environments each has a file of its own, `NAME-ENVIRONMENT.png`; profiles are one picture. Those of
+    which there is no such picture are left out with a warning; `MorlError` if that is all of them.
     """
     if picture == "profiles":
         return [_profiles(found, path)]
@@ -32,11 +34,21 @@ def save_picture(found: StudyComparison, path: Path, *, picture: str, runs: bool
         raise MorlError(
             f"expected one of {', '.join((*PICTURES, 'profiles'))} as the picture, got {picture!r}"
         )
-    files = []
+    if len(found.environments) == 1:
+        (section,) = found.environments
+        return [PICTURES[picture](found, section, path, runs)]
+    files: list[Path] = []
+    refusals: dict[str, MorlError] = {}
     for section in found.environments:
-        several = len(found.environments) > 1
-        file = path.with_stem(f"{path.stem}-{file_part(section)}") if several else path
-        files.append(PICTURES[picture](found, section, file, runs))
+        file = path.with_stem(f"{path.stem}-{file_part(section)}")
+        try:
+            files.append(PICTURES[picture](found, section, file, runs))
+        except MorlError as error:
+            refusals[section] = error
+    if not files:
+        raise next(iter(refusals.values()))
+    for section, error in refusals.items():
+        warnings.warn(f"no {picture} of {section}: {error}", stacklevel=2)
     return files
 
 
@@ -50,8 +62,9 @@ def _fronts(found: StudyComparison, section: str, path: Path, runs: bool) -> Pat
         chosen = entries if runs else [_median_run(entries, comparison)]
         for entry in chosen:
             fronts[entry.label] = entry.front
-            several = len(entries) > 1 and not runs
-            names[entry.label] = f"{group} (median of {len(entries)} seeds)" if several else group
+            names[entry.label] = group
+    counts = {len(entries) for entries in groups.values()}
+    seeds = f"{'up to ' if len(counts) > 1 else ''}{max(counts)} seeds"
     return pictures.plot_fronts(
         fronts,
         path,
@@ -59,6 +72,7 @@ def _fronts(found: StudyComparison, section: str, path: Path, runs: bool) -> Pat
         exact=comparison.known,
         exact_label=comparison.known_label,
         reference_point=comparison.reference_point,
+        note=f"of {seeds} the run with the median hypervolume" if max(counts) > 1 and not runs else None,
         title=section,
     )
 
@@ -112,18 +126,22 @@ def _curves(found: StudyComparison, section: str, path: Path, runs: bool) -> Pat
 
 def _intervals(found: StudyComparison, section: str, path: Path, runs: bool) -> Path:
     """Estimates of the usual indicators with their intervals."""
-    shown = [indicator.name for indicator in found.environments[section].indicators if indicator.default]
+    shown = [indicator for indicator in found.environments[section].indicators if indicator.default]
+    arrows = {"higher": "↑", "lower": "↓"}
     estimates = found.estimates[section]
     panels = {
-        name.replace("-", " "): {
-            group: (estimates[group][name].iqm, estimates[group][name].iqm_interval)
+        f"{indicator.name.replace('-', ' ')} {arrows[indicator.better]}": {
+            group: (estimates[group][indicator.name].iqm, estimates[group][indicator.name].iqm_interval)
             for group in _in_order(found, section)
-            if name in estimates[group]
+            if indicator.name in estimates[group]
         }
-        for name in shown
+        for indicator in shown
     }
     return pictures.plot_intervals(
-        {name: groups for name, groups in panels.items() if groups}, path, title=section
+        {name: groups for name, groups in panels.items() if groups},
+        path,
+        note="lines: interquartile means over seeds; bars: 95 % bootstrap intervals; ↑ more is better, ↓ less",
+        title=section,
     )
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BAND = (25.0, 75.0)
 """Percentiles of the surfaces between which the band lies."""
 
+HARDLY = 2e-3
+"""Share of a panel below which its shade is easily overlooked."""
+
 
 def plot_attainment(
     fronts: Mapping[str, Sequence[Front]],
@@ -130,7 +133,10 @@ def plot_attainment_difference(
         for percentile, line, label in ((0, "-", "some seed attains"), (100, "--", "every seed attains")):
             x, y = _stairs(attainment_surface([*one, *other], percentile=percentile), corner)
             axes.plot(x, y, color=style.INK, linewidth=1, linestyle=line, label=label)
-        axes.set_title(f"more seeds of {group}", color=style.INK, fontsize=10.5)
+        area = np.prod(np.maximum(upper - lower, 0), axis=1)[ahead * boxes.values > 0].sum()
+        if area < HARDLY * np.prod(top - corner):
+            axes.text(0.5, 0.06, "hardly anywhere", transform=axes.transAxes, ha="center", color=style.QUIET)
+        axes.set_title(f"attained by more seeds of {group}", color=style.INK, fontsize=10.5)
         axes.set_xlabel(labels[0])
         style.quiet(axes)
     panels[0].set_ylabel(labels[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ from morl._arrays import Array, as_points, as_vector
 from morl.errors import MorlError
 from morl.front import Front
 from morl.pictures import style
-from morl.pictures.many import draw_depth, draw_parallel
+from morl.pictures.many import LINES, draw_depth, draw_parallel
 from morl.pictures.style import INK, KNOWN, Style
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 CROWD = 120
 """So many points have room in a panel at full size."""
+
+PANELS = 8
+"""At most so many groups have panels of their own, one below the other."""
 
 
 class Series(NamedTuple):
@@ -59,12 +62,14 @@ def plot_fronts(
     exact: Front | Any = None,
     exact_label: str = "exact front",
     reference_point: Any = None,
+    note: str | None = None,
     title: str | None = None,
 ) -> Path:
     """Draw fronts over one another and write the picture; every objective is better to the right and up.
 
     Points that the same front dominates are drawn faint. Bars show the standard errors of the mean returns, where
-    several episodes were evaluated. Three objectives are shown in their three projections and in depth.
+    several episodes were evaluated. Three objectives are shown in their three projections and in depth. Four and more
+    are parallel axes, a line for each point; groups of too many lines to tell apart have panels of their own.
 
     Args:
         fronts: label -> front, all with the same objectives.
@@ -75,6 +80,7 @@ def plot_fronts(
         exact_label: how the legend calls it.
         reference_point: (m,), marked in two and three objectives, unless it is so far away that the points
             would shrink to a corner.
+        note: below the picture, what is shown.
         title: above the picture; by default the environment's id.
 
     Raises:
@@ -95,12 +101,12 @@ def plot_fronts(
     series = _series(fronts, names)
     labels = style.axis_labels(first)
     if m <= 3:
-        figure = _panels(series, known, reference, labels)
+        if any(not entry.best.all() for entry in series):
+            faint = "faint: dominated by points of the same front"
+            note = faint if note is None else f"{note}; {faint}"
+        figure = _panels(series, known, reference, labels, note)
     else:
-        figure = style.new_figure(max(6.5, 1.6 * m), 4.6)
-        axes = figure.subplots()
-        draw_parallel(axes, series, known, labels)
-        style.add_legend(figure, axes)
+        figure = _parallel(series, known, labels, note)
     style.set_title(figure, first.env_id if title is None else title)
     return style.write_figure(figure, path)
 
@@ -129,7 +135,49 @@ def _series(fronts: Mapping[str, Front], names: Mapping[str, str]) -> list[Serie
     return found
 
 
-def _panels(series: list[Series], known: Known | None, reference: Array | None, labels: list[str]) -> Figure:
+def _parallel(series: list[Series], known: Known | None, labels: list[str], note: str | None) -> Figure:
+    """Parallel axes: one panel for all, or where lines are too many to tell apart one for each group."""
+    groups: dict[Style, list[Series]] = {}
+    for entry in series:
+        groups.setdefault(entry.style, []).append(entry)
+    width = max(6.5, 1.6 * len(labels))
+    apart = sum(int(entry.best.sum()) for entry in series) > LINES and 1 < len(groups) <= PANELS
+    if not apart:
+        figure = style.new_figure(width, 4.6)
+        axes = figure.subplots()
+        draw_parallel(axes, series, known, labels, ends=_ends(series, known))
+        style.add_legend(figure, axes, note=note)
+        return figure
+    figure = style.new_figure(width, 1.2 + 1.9 * len(groups))
+    panels = figure.subplots(len(groups), 1, sharex=True)
+    for place, (axes, own) in enumerate(zip(panels, groups.values(), strict=True)):
+        shown = (place == 0, place == len(groups) - 1)
+        draw_parallel(axes, own, known, labels, ends=_ends(series, known), top=shown[0], bottom=shown[1])
+        axes.set_title(
+            own[0].label or "",
+            loc="left",
+            pad=20 if shown[0] else 6,  # above the best values
+            color=own[0].style.colour,
+            fontsize=11,
+            fontweight="bold",
+        )
+        for line in axes.lines:
+            if line.get_label() == own[0].label:
+                line.set_label("_named above its panel")
+    style.add_legend(figure, panels[0], note=note)
+    return figure
+
+
+def _ends(series: Sequence[Series], known: Known | None) -> tuple[Array, Array]:
+    """The least and the greatest value (m,) of each objective that is drawn: the ends of its axis."""
+    drawn = [entry.points[entry.best] for entry in series] + ([] if known is None else [known.points])
+    everything = np.concatenate(drawn)
+    return everything.min(0), everything.max(0)
+
+
+def _panels(
+    series: list[Series], known: Known | None, reference: Array | None, labels: list[str], note: str | None
+) -> Figure:
     """A panel for each pair of objectives; of three objectives, one in depth as well."""
     m = len(labels)
     pairs = list(combinations(range(m), 2))
@@ -163,7 +211,7 @@ def _panels(series: list[Series], known: Known | None, reference: Array | None, 
         axes.set_ylabel(labels[y])
         axes.margins(0.06)
         style.quiet(axes)
-    style.add_legend(figure, panels[0])
+    style.add_legend(figure, panels[0], note=note)
     return figure
 
 

@@ -53,21 +53,37 @@ def draw_depth(
         axis.set_label_text(label, color=INK)
         axis.pane.set_facecolor("white")
         axis.pane.set_edgecolor(SPINE)
+        axis.line.set_color(SPINE)
         axis._axinfo["grid"].update(color=GRID, linewidth=0.8)
         axis.set_tick_params(labelsize=8, colors=INK)
         axis.set_major_locator(MaxNLocator(4))
     axes.view_init(elev=25, azim=40)
 
 
-def draw_parallel(axes: Axes, series: Sequence[Series], known: Known | None, labels: Sequence[str]) -> None:
+def draw_parallel(
+    axes: Axes,
+    series: Sequence[Series],
+    known: Known | None,
+    labels: Sequence[str],
+    *,
+    ends: tuple[Array, Array],
+    top: bool = True,
+    bottom: bool = True,
+) -> None:
     """One vertical axis per objective, each from its worst to its best value; one line per point.
 
     Only points that no other of their front dominates; fainter where they are many.
+
+    Args:
+        axes: where to draw.
+        series: the fronts.
+        known: the exact or best known front.
+        labels: of the objectives.
+        ends: the worst and the best value of each objective, each (m,).
+        top: whether the best values stand above.
+        bottom: whether the worst values and the objectives' names stand below.
     """
-    everything = np.concatenate(
-        [entry.points for entry in series] + ([] if known is None else [known.points])
-    )
-    low, high = everything.min(0), everything.max(0)
+    low, high = ends
     span = np.where(high > low, high - low, 1.0)
     positions = np.arange(len(labels))
     alpha = min(0.9, max(0.2, LINES / sum(int(entry.best.sum()) for entry in series)))
@@ -94,7 +110,8 @@ def draw_parallel(axes: Axes, series: Sequence[Series], known: Known | None, lab
         positions,
         [f"{worst:.4g}\n{textwrap.fill(label, 16)}" for label, worst in zip(labels, low, strict=True)],
     )
-    for position, best in zip(positions, high, strict=True):
+    axes.tick_params(labelbottom=bottom)
+    for position, best in zip(positions, high, strict=True) if top else ():
         axes.annotate(
             f"{best:.4g}",
             (position, 1),
@@ -106,6 +123,7 @@ def draw_parallel(axes: Axes, series: Sequence[Series], known: Known | None, lab
             color=INK,
         )
     axes.set_yticks([0, 1], ["worst", "best"])
+    axes.set_ylim(-0.05, 1.05)
     axes.set_xlim(-0.15, len(labels) - 0.85)
     axes.tick_params(labelsize=9, length=0, colors=INK)
     for spine in axes.spines.values():

@@ -147,6 +147,6 @@ def plot_intervals(
     panels[0].set_yticks(range(len(groups)), groups)
     panels[0].set_ylim(len(groups) - 0.5, -0.5)
     if note and any(interval is not None for values in estimates.values() for _, interval in values.values()):
-        figure.supxlabel(note, color="#666666", fontsize=8.5)
+        figure.supxlabel(note, color=style.QUIET, fontsize=8.5)
     style.set_title(figure, title)
     return style.write_figure(figure, path)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
-INK, SPINE, GRID, KNOWN = "#333333", "#BBBBBB", "#E6E6E6", "#111111"
+INK, QUIET, SPINE, GRID, KNOWN = "#333333", "#666666", "#BBBBBB", "#E6E6E6", "#111111"
 FORMATS = (".png", ".pdf", ".svg")
 
 
@@ -120,7 +120,7 @@ def add_legend(figure: Figure, axes: Axes, *, note: str | None = None) -> None:
         title=note,
         title_fontproperties={"size": 8.5},
     )
-    legend.get_title().set_color("#666666")
+    legend.get_title().set_color(QUIET)
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)

@@ -28,7 +28,9 @@ def overall_of(overall: Sequence[Overall], notes: Sequence[str], groups: Mapping
                     for group in entry.iqm
                 ],
                 "improvement": [
-                    [_chance(entry, a, b) for b in entry.iqm if b != a] for a in entry.iqm if len(entry.iqm) > 1
+                    [_chance(entry, a, b) for b in entry.iqm if b != a]
+                    for a in entry.iqm
+                    if len(entry.iqm) > 1
                 ],
             }
             for entry in overall

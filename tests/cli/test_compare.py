@@ -83,6 +83,17 @@ def test_pictures(call, folder: Path, picture: str) -> None:
     assert "<svg" in Path("a.svg").read_text()
 
 
+def test_environments_without_such_a_picture_are_left_out_by_name(call) -> None:
+    """Attainment has no picture in six objectives; the others are drawn all the same."""
+    write_study(Path("runs"), environments=(DST, "fruit-tree-v0"), agents=("random",), seeds=3, evaluations=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status, out, err = call("compare", "runs", "--out", "a.png", "--picture", "attainment")
+    assert status == 0 and f"written: a-{DST}.png" in out and out.count("written") == 1
+    assert err.startswith("warning: no attainment of fruit-tree-v0: expected two or three objectives")
+    assert_error(call("compare", "runs/fruit-tree-v0", "--out", "b.png", "--picture", "attainment"), "got 6")
+
+
 def test_what_to_show(call, folder: Path) -> None:
     words = ["--statistic", "median", "--indicators", "igd-plus", "hypervolume", "--runs"]
     status, out, _ = call("compare", folder / DST, *words)

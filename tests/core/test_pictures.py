@@ -126,6 +126,39 @@ def test_more_objectives_are_parallel_axes(tmp_path: Path, figures: list[Figure]
     assert overlapping(figures[0]) == []
 
 
+def test_groups_of_many_lines_have_panels_of_their_own(tmp_path: Path, figures: list[Figure]) -> None:
+    lattice = weights.lattice(4, partitions=5)  # 56 points
+    fronts = {"a 0": front(10 * lattice, "toy"), "a 1": front(9 * lattice, "toy"), "b": front(lattice, "toy")}
+    groups = {"a 0": "a", "a 1": "a", "b": "b"}
+    plot_fronts(fronts, tmp_path / "x.png", groups=groups, exact=11 * lattice, note="a note")
+    above, below = figures[0].axes
+    assert [axes.get_title(loc="left") for axes in (above, below)] == ["a", "b"]
+    assert [len([line for line in axes.lines if len(line.get_xdata()) == 4]) for axes in (above, below)] == [
+        3 * 56,
+        2 * 56,
+    ], "the exact front is in both"
+    assert legend(figures[0]) == ["exact front"]
+    assert figures[0].legends[0].get_title().get_text() == "a note"
+    assert above.get_ylim() == below.get_ylim()
+    tops = [
+        max(
+            np.max(line.get_ydata())
+            for line in axes.lines
+            if line.get_color() != style.KNOWN and len(line.get_xdata()) == 4
+        )
+        for axes in (above, below)
+    ]
+    np.testing.assert_allclose(tops, [10 / 11, 1 / 11], atol=1e-9)  # on the same axes
+    assert overlapping(figures[0]) == []
+
+
+def test_what_is_faint_is_explained(tmp_path: Path, figures: list[Figure]) -> None:
+    plot_fronts({"a": front([[1, -1], [0, -2]])}, tmp_path / "x.png")
+    plot_fronts({"a": front([[1, -1], [2, -2]])}, tmp_path / "y.png")
+    notes = [figure.legends[0].get_title().get_text() for figure in figures]
+    assert "faint: dominated" in notes[0] and notes[1] == ""
+
+
 def test_many_fronts_and_constant_objectives(tmp_path: Path, figures: list[Figure]) -> None:
     fronts = {f"runs/deep-sea-treasure/seed-{i}": front([[1, -1]]) for i in range(30)}
     assert plot_fronts(fronts, tmp_path / "x.png").exists()

@@ -150,7 +150,10 @@ def test_attainment_differences(tmp_path: Path, figures: list[Figure]) -> None:
     a, b = [front([[2, 2]]), front([[1, 3]])], [front([[1, 1]])]
     plot_attainment_difference({"a": a, "b": b}, tmp_path / "x.png")
     ahead, behind = figures[0].axes
-    assert (ahead.get_title(), behind.get_title()) == ("more seeds of a", "more seeds of b")
+    assert (ahead.get_title(), behind.get_title()) == (
+        "attained by more seeds of a",
+        "attained by more seeds of b",
+    )
     found = {}
     for box in ahead.collections:
         vertices = box.get_paths()[0].vertices
