@@ -79,7 +79,9 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
     for label, count in comparison.outside.items():
         outside[names[label]] += count
         total[names[label]] += len(fronts[label])
-    if outside.total():
+    if outside and outside == total:
+        lines.append("no point is above the reference point in all objectives, so the hypervolumes are 0")
+    elif outside.total():
         counts = [f"{count} of {total[name]} of {name}" for name, count in outside.items() if count]
         lines.append(f"points not above the reference point, so not in the hypervolume: {listed(counts)}")
     beyond = _beyond_known(comparison)

@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,6 +125,8 @@ def _table(
     names: list[str], rows: Sequence[tuple[str, Sequence[Any]]], columns: Sequence[str] | None
 ) -> PointTable:
     """The wanted columns of rows that are given with the place where each stands."""
+    if len(names) > 1 and names[0] == "" and _counts_rows(rows, len(names)):
+        names, rows = names[1:], [(where, cells[1:]) for where, cells in rows]
     if len(set(names)) < len(names) or "" in names or not names:
         raise MorlError(f"expected a different name for each column, got {', '.join(names) or 'none'}")
     numbered = all(NUMBERED.fullmatch(name) for name in names)
@@ -135,6 +138,11 @@ def _table(
         raise MorlError(f"expected the columns {', '.join(columns)}, found only {', '.join(names)}")
     points = _numbers(names, rows, only=set(columns))
     return PointTable(tuple(columns), points[:, [names.index(name) for name in columns]])
+
+
+def _counts_rows(rows: Sequence[tuple[str, Sequence[Any]]], width: int) -> bool:
+    """Whether the first column only numbers the rows, as pandas writes it unless told not to."""
+    return all(len(cells) == width and str(cells[0]) == str(i) for i, (_, cells) in enumerate(rows))
 
 
 def _numbers(
@@ -191,6 +199,11 @@ def front_of(table: PointTable, path: Path, *, env: str | None, gamma: float | N
         raise MorlError(
             f"expected {card.num_objectives} objectives for {env_id} ({', '.join(known)}), {path} has {m}"
             + ("" if table.columns is None else f" ({', '.join(table.columns)})")
+            + (
+                f"; read these of its columns with --objectives {' '.join(map(quote, known))}"
+                if {*known} <= {*(table.columns or ())}
+                else ""
+            )
         )
     numbered = tuple(f"objective_{i + 1}" for i in range(m))
     names = table.columns or numbered

@@ -157,6 +157,8 @@ def _fronts_among(folder: Path, names: list[str], columns: Sequence[str] | None)
         elif path.suffix.lower() == ".csv":
             with open(path, encoding="utf-8-sig", errors="replace") as text:
                 header = [cell.strip().strip('"') for cell in text.readline().split(",")]
+            if len(header) > 1 and not header[0]:
+                header = header[1:]  # of a column that numbers the rows
             if all(NUMBERED.fullmatch(cell) for cell in header) or (columns and {*columns} <= {*header}):
                 yield path
 

@@ -187,6 +187,8 @@ def test_points_outside_the_reference_point_are_said(call) -> None:
     status, out, _ = call("compare", front("one.json"), "--reference-point", "5", "-50")
     assert status == 0
     assert "points not above the reference point, so not in the hypervolume: 1 of 2 of one" in out
+    status, out, _ = call("compare", "one.json", "--reference-point", "100", "100")
+    assert "no point is above the reference point in all objectives, so the hypervolumes are 0" in out
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,20 @@ def test_numbered_columns_are_told_apart_by_their_numbers(tmp_path: Path) -> Non
     chosen = read_table(path, ["objective_1", "objective_2"])
     assert chosen.points.tolist() == [[1, -3]]
     assert front_of(chosen, path, env=DST, gamma=0.99).objectives == ("treasure", "time")
+
+
+def test_a_column_that_only_numbers_the_rows_is_no_objective(tmp_path: Path) -> None:
+    """`DataFrame.to_csv` writes it unless told not to."""
+    numbered = write(tmp_path / "a.csv", ",treasure,time\n0,1,-2\n1,3.5,-4\n")
+    columns, points = read_table(numbered)
+    assert columns == ("treasure", "time") and points.tolist() == [[1, -2], [3.5, -4]]
+    assert read_table(numbered, ["time", "treasure"]).points.tolist() == [[-2, 1], [-4, 3.5]]
+    other = write(tmp_path / "b.csv", ",treasure,time\n7,1,-2\n8,3.5,-4\n")
+    with pytest.raises(CheckpointError, match="a different name for each column"):
+        read_table(other)
+
+
+def test_further_columns_are_named_with_what_to_do(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", "treasure,time,step\n1,-2,100\n"))
+    with pytest.raises(MorlError, match="read these of its columns with --objectives treasure time"):
+        front_of(table, tmp_path / "a.csv", env=DST, gamma=0.99)
