@@ -17,6 +17,7 @@ SCRIPTS = (
     "store.js",
     "marks.js",
     "axes.js",
+    "space.js",
     "crowd.js",
     "figure.js",
     "controls.js",

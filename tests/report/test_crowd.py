@@ -76,15 +76,29 @@ def test_a_crowd_is_painted_where_the_axes_say(chromium: Any, tmp_path: Path) ->
     assert visit.errors == []
 
 
-def test_a_crowd_gives_way_to_a_chart_in_space(chromium: Any, tmp_path: Path) -> None:
+def test_a_crowd_in_space_is_painted_and_turns(chromium: Any, tmp_path: Path) -> None:
     visit = Visit(chromium, write_report(Study(entries=(crowd_of(2), crowd_of(3))), tmp_path / "both.html"))
-    width = "document.getElementById('fronts').previousElementSibling.width"
-    assert visit.page.evaluate(width) > 0
     visit.page.select_option("#environment", "1")
-    visit.until("document.getElementById('fronts')._fullLayout.scene !== undefined")
     visit.settle()
-    visit.until(f"{width} === 0")
-    visit.pick("Two objectives")
-    visit.until(f"{width} > 0")
+    picture = "document.getElementById('fronts').previousElementSibling.toDataURL()"
+    before = visit.page.evaluate(picture)
+    assert len(before) > 5_000
+    visit.page.focus("#fronts")
+    visit.page.keyboard.press("ArrowLeft")
+    visit.settle()
+    assert visit.page.evaluate(picture) != before
+    visit.close()
+    assert visit.errors == []
+
+
+def test_fifty_fronts_in_space_are_drawn_soon(chromium: Any, tmp_path: Path) -> None:
+    entries = []
+    for i in range(50):
+        points = np.abs(np.random.default_rng(i).normal(size=(500, 3)))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        entries.append(entry(f"agent-{i % 10}/{i}", points, group=f"agent-{i % 10}", env_id="s-v0", seed=i))
+    visit = Visit(chromium, write_report(Study(entries=tuple(entries)), tmp_path / "space.html"))
+    drawn = visit.page.evaluate("performance.getEntriesByName('morl:drawn')[0].startTime") / 1000
+    assert drawn < 8  # two seconds on a machine that does nothing else
     visit.close()
     assert visit.errors == []

@@ -27,8 +27,6 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-angle=swiftshader",  # WebGL without a graphics card, for charts in space
-    "--enable-unsafe-swiftshader",
 )
 DRAWN = "performance.getEntriesByName('morl:drawn').length > 0"
 

@@ -20,6 +20,7 @@ function showEnvironment(place) {
     limits: same ? state.limits : Array(m).fill(null),
     axes: same ? state.axes : [0, 1],
     view: same ? state.view : kinds[0],
+    turn: START,
     moment: 1,
     seedsOf: null,
     opened: new Set(),
@@ -68,7 +69,7 @@ function start() {
   showTab("choose");
   // plotly.js comes last in the file: the page is there before it is.
   document.addEventListener("DOMContentLoaded", () => {
-    onChange(["place", "hidden", "weights", "utility", "scaled", "rule", "limits", "view", "axes", "theme"], "choose", drawFronts);
+    onChange(["place", "hidden", "weights", "utility", "scaled", "rule", "limits", "view", "axes", "turn", "theme"], "choose", drawFronts);
     startTrainingCharts();
     set({ theme: null });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => set({ theme: null }));

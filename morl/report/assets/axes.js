@@ -44,21 +44,12 @@ function range(objective, { low, high } = environment) {
   return [low[objective] - air, high[objective] + air];
 }
 
-/** The layout for a view of the fronts between some bounds, `{ low, high }`; a crowd brings its own grid. */
-function frontLayout(view, crowd, bounds = environment) {
+/** The layout for a view of the fronts; a crowd brings its own grid. */
+function frontLayout(view, crowd) {
   const { objectives } = environment;
+  const { bounds } = view;
   const base = { ...baseLayout(), uirevision: `${environment.name}/${view.kind}/${view.axes}` };
-  if (view.kind === "space") {
-    const narrow = innerWidth < 600; // all titles stay in the picture
-    const title = (objective) => (narrow ? objective.name : withUnit(objective));
-    const side = (i) => ({ ...axis(title(objectives[i]), { range: range(i, bounds) }), backgroundcolor: "rgba(0,0,0,0)", showspikes: false });
-    const far = narrow ? 1.85 : 1.42;
-    const camera = { eye: { x: far, y: far, z: 0.6 * far }, center: { x: 0, y: 0, z: -0.13 } };
-    return {
-      ...base, margin: { l: 0, r: 0, t: 0, b: 0 },
-      scene: { aspectmode: "cube", camera, dragmode: "turntable", xaxis: side(0), yaxis: side(1), zaxis: side(2) },
-    };
-  }
+  if (view.kind === "space") return { ...base, ...spaceLayout(view, crowd) };
   if (view.kind === "parallel") return { ...base, ...parallelAxes(bounds) };
   const [x, y] = view.axes;
   return {

@@ -17,7 +17,6 @@ const inCrowd = (chart) => Boolean(crowds.get(chart)?.crowd);
 function drawCrowd(chart) {
   const shown = crowds.get(chart);
   const { width, height, xaxis, yaxis } = chart._fullLayout;
-  if (shown.crowd && !xaxis) return; // the chart is in space already, its crowd not yet taken away
   const ratio = devicePixelRatio;
   const frame = (a) => a && [a.range, a._offset, a._length];
   const drawn = JSON.stringify([width, height, ratio, frame(xaxis), frame(yaxis)]);
@@ -37,6 +36,7 @@ function drawCrowd(chart) {
   const x = along(xaxis);
   const y = along(upwards(yaxis));
   if (shown.view.kind === "plane") drawGrid(paper, xaxis, yaxis, x, y);
+  if (shown.view.kind === "space") drawSegments(paper, cubeLines(shown.view), x, y);
   for (const look of shown.crowd.looks) {
     if (shown.view.kind === "parallel") drawLines(paper, look, x, y, shown.places);
     else drawDots(paper, look, shown, x, y);
@@ -48,22 +48,29 @@ const upwards = ({ range: [from, to], _offset, _length }) => ({ range: [to, from
 
 /** The grid, below the points; plotly.js would draw its own above them. */
 function drawGrid(paper, xaxis, yaxis, x, y) {
+  const [left, right] = xaxis.range;
+  const [bottom, top] = yaxis.range;
+  drawSegments(paper, [
+    ...(xaxis._vals ?? []).map((tick) => [tick.x, bottom, tick.x, top]),
+    ...(yaxis._vals ?? []).map((tick) => [left, tick.x, right, tick.x]),
+  ], x, y);
+}
+
+function drawSegments(paper, segments, x, y) {
   paper.strokeStyle = theme().line;
   paper.lineWidth = 1;
-  const line = (...ends) => {
+  for (const [x0, y0, x1, y1] of segments) {
     paper.beginPath();
-    paper.moveTo(ends[0], ends[1]);
-    paper.lineTo(ends[2], ends[3]);
+    paper.moveTo(x(x0), y(y0));
+    paper.lineTo(x(x1), y(y1));
     paper.stroke();
-  };
-  for (const tick of xaxis._vals ?? []) line(x(tick.x), yaxis._offset, x(tick.x), yaxis._offset + yaxis._length);
-  for (const tick of yaxis._vals ?? []) line(xaxis._offset, y(tick.x), xaxis._offset + xaxis._length, y(tick.x));
+  }
 }
 
 /** The marker is drawn once, and stamped at every point. */
 function drawDots(paper, look, { crowd, view, places }, x, y) {
   const { m } = environment;
-  const [across, up] = view.axes;
+  const put = placer(view);
   const { color, symbol, size, opacity } = markStyle(look, crowd.marks);
   const stamp = document.createElement("canvas");
   const side = Math.ceil((4 / 3) * size); // shapes fill about three quarters of their square
@@ -75,8 +82,8 @@ function drawDots(paper, look, { crowd, view, places }, x, y) {
   paper.globalAlpha = opacity;
   for (const [front, points] of look.fronts) {
     for (const j of points) {
-      const px = x(front.points[j * m + across]);
-      const py = y(front.points[j * m + up]);
+      const [across, up] = put(front.points, j * m);
+      const [px, py] = [x(across), y(up)];
       paper.drawImage(stamp, px - side / 2, py - side / 2, side, side);
       places.push(px, py, keyOf(front.place, j));
     }

@@ -3,11 +3,11 @@
 /** The views that this environment allows, as options of a switch. */
 function viewsOf(m) {
   if (m === 2) return [["plane", "2-D"]];
-  const first = m === 3 ? (hasWebGL() ? [["space", "3-D"]] : []) : [["parallel", "All objectives"]];
+  const first = m === 3 ? [["space", "3-D"]] : [["parallel", "All objectives"]];
   return [...first, ["plane", "Two objectives"]];
 }
 
-const currentView = () => ({ kind: state.view, axes: state.axes });
+const currentView = (bounds = environment) => ({ kind: state.view, axes: state.axes, turn: state.turn, bounds });
 
 /** The switch between views and, in the plane of many objectives, the choice of two. */
 function drawViewSwitch() {
@@ -74,7 +74,7 @@ function drawFronts(keys) {
 
 const listening = new WeakSet();
 
-/** Show what the mouse points at; turn a chart in space by the arrow keys. */
+/** Show what the mouse points at; turn a chart in space. */
 function listen(chart) {
   if (listening.has(chart)) return;
   listening.add(chart);
@@ -91,18 +91,9 @@ function listen(chart) {
   }
   chart.addEventListener("mouseleave", hideTip);
   chart.addEventListener("keydown", (event) => {
-    const turn = { ArrowLeft: [-0.15, 0], ArrowRight: [0.15, 0], ArrowUp: [0, 0.15], ArrowDown: [0, -0.15] }[event.key];
     if (event.key === "Escape") hideTip();
-    if (!turn || !chart.layout.scene) return;
-    event.preventDefault();
-    const { x, y, z } = chart._fullLayout.scene.camera.eye;
-    const eye = {
-      x: x * Math.cos(turn[0]) - y * Math.sin(turn[0]),
-      y: x * Math.sin(turn[0]) + y * Math.cos(turn[0]),
-      z: Math.max(-2, Math.min(2.4, z + turn[1])),
-    };
-    Plotly.relayout(chart, { "scene.camera.eye": eye });
   });
+  listenForTurns(chart);
 }
 
 /** A note beside the mouse: whose policy, what it earns, and what it was asked for. */

@@ -1,20 +1,7 @@
 // Points as plotly's traces: every front's points, sorted by how they look, in the plane, in space or parallel.
 
 const MANY = 1500; // points beyond which a canvas shows them: see crowd.js
-const FEW = 150; // points up to which they are outlined in space, too
 const STRIDE = 1e6; // a mark's key: STRIDE * place of the run + place of the point; the known front has place -1
-
-let webGL = null;
-
-/** Whether this browser draws in space. */
-function hasWebGL() {
-  if (webGL === null) {
-    const context = document.createElement("canvas").getContext("webgl");
-    webGL = context !== null;
-    context?.getExtension("WEBGL_lose_context")?.loseContext();
-  }
-  return webGL;
-}
 
 /** The colours of the page, which depend on the reader's light or dark theme. */
 function theme() {
@@ -58,7 +45,6 @@ function sortByLook(fronts) {
 function frontMarks(fronts, view) {
   const marks = fronts.reduce((sum, front) => sum + front.k, 0);
   const looks = sortByLook(fronts).filter(({ kind }) => view.kind !== "parallel" || kind !== "faint");
-  if (view.kind === "space") return { traces: cloudTraces(looks, marks), crowd: null };
   if (marks > MANY) return { traces: [], crowd: { looks, marks } };
   return { traces: looks.map((look) => (view.kind === "parallel" ? lineTrace(look) : markTrace(look, view, marks))), crowd: null };
 }
@@ -80,45 +66,18 @@ const lineStrength = (kind, lines) => Math.min(0.8, Math.max(0.08, 14 / Math.max
 function markTrace(look, view, marks) {
   const { kind, fronts } = look;
   const { m } = environment;
-  const columns = view.kind === "space" ? [...Array(m).keys()].slice(0, 3) : view.axes;
-  const values = columns.map(() => []);
-  const keys = [];
+  const put = placer(view);
+  const [x, y, keys] = [[], [], []];
   for (const [front, points] of fronts) {
     for (const j of points) {
-      columns.forEach((objective, c) => values[c].push(front.points[j * m + objective]));
+      const [across, up] = put(front.points, j * m);
+      x.push(across);
+      y.push(up);
       keys.push(keyOf(front.place, j));
     }
   }
-  const style = markStyle(look, marks);
-  const marker = {
-    ...style,
-    symbol: inSpace(view, style.symbol),
-    size: style.size * (view.kind === "space" ? (marks > MANY ? 0.45 : 0.65) : 1),
-    // In space outlines are as wide as small marks: a cluster would be all outline.
-    line: { width: kind === "best" && marks <= (view.kind === "space" ? FEW : MANY) ? 0.8 : 0, color: theme().card },
-  };
-  const [x, y, z] = values;
-  const type = view.kind === "space" ? "scatter3d" : "scatter";
-  return { type, mode: "markers", x, y, ...(z && { z }), customdata: keys, marker, hoverinfo: "none" };
-}
-
-/**
- * Points in space, one trace for each kind: each trace has shaders of its own, which take long to compile.
- *
- * Many points are squares: discs have some twenty times their triangles.
- */
-function cloudTraces(looks, marks) {
-  return ["out", "faint", "best"].flatMap((kind) => {
-    const parts = looks.filter((look) => look.kind === kind).map((look) => markTrace(look, { kind: "space" }, marks));
-    if (!parts.length) return [];
-    const joined = (values) => parts.flatMap(values);
-    const each = (name) => joined((part) => part.x.map(() => part.marker[name]));
-    const symbol = marks > MANY ? "square" : each("symbol");
-    return [{
-      ...parts[0], x: joined((part) => part.x), y: joined((part) => part.y), z: joined((part) => part.z),
-      customdata: joined((part) => part.customdata), marker: { ...parts[0].marker, color: each("color"), symbol },
-    }];
-  });
+  const marker = { ...markStyle(look, marks), line: { width: kind === "best" ? 0.8 : 0, color: theme().card } };
+  return { type: "scatter", mode: "markers", x, y, customdata: keys, marker, hoverinfo: "none" };
 }
 
 /** Lines over one axis per objective; the greatest and least value on the page are the ends of an axis. */
@@ -151,12 +110,6 @@ function lineTrace({ style, kind, fronts }) {
   };
 }
 
-/** Markers that plotly has in space. */
-function inSpace(view, symbol) {
-  if (view.kind !== "space") return symbol;
-  return { "triangle-up": "diamond", diamond: "diamond-open", "triangle-down": "square-open" }[symbol] ?? symbol;
-}
-
 /** The known front: hollow rings, joined to a curve where there are two objectives. */
 function knownTrace(known, view) {
   const colours = theme();
@@ -168,16 +121,13 @@ function knownTrace(known, view) {
   }
   const order = [...Array(known.k).keys()];
   if (m === 2) order.sort((a, b) => known.points[2 * a] - known.points[2 * b]);
-  const column = (objective) => order.map((j) => known.points[j * m + objective]);
+  const put = placer(view);
+  const places = order.map((j) => put(known.points, j * m));
   const keys = order.map((j) => keyOf(-1, j));
-  if (view.kind === "space") {
-    const marker = { color: colours.ink, symbol: "circle-open", size: 5, opacity: 0.7 };
-    return { ...base, type: "scatter3d", mode: "markers", x: column(0), y: column(1), z: column(2), customdata: keys, marker };
-  }
   const ring = { color: "rgba(0,0,0,0)", size: known.k > 300 ? 7 : 12, line: { color: colours.ink, width: 1.1 } };
   return {
     ...base, type: "scatter", mode: m === 2 ? "lines+markers" : "markers",
-    x: column(view.axes[0]), y: column(view.axes[1]), customdata: keys,
+    x: places.map(([x]) => x), y: places.map(([, y]) => y), customdata: keys,
     line: { color: colours.quiet, width: 1 }, marker: ring, opacity: known.k > 300 ? 0.6 : 0.85,
   };
 }
@@ -200,7 +150,6 @@ function chosenTraces(view) {
   const leaders = leadersOf(found);
   const leads = ([front]) => leaders.has(front);
   const picks = [...found.filter((pick) => !leads(pick)), ...found.filter(leads)];
-  const values = (objective) => picks.map(([front, pick]) => front.points[pick.index * m + objective]);
   const keys = picks.map(([front, pick]) => keyOf(front.place, pick.index));
   const colour = (front) => (front.style ? front.style.colour : colours.ink);
   if (view.kind === "parallel") {
@@ -219,18 +168,22 @@ function chosenTraces(view) {
   }
   const marker = {
     color: picks.map(([front]) => (front.style ? front.style.colour : "rgba(0,0,0,0)")),
-    symbol: picks.map(([front]) => inSpace(view, front.style?.symbol ?? "circle")),
+    symbol: picks.map(([front]) => front.style?.symbol ?? "circle"),
     size: picks.map(([front]) => (!leaders.has(front) ? 9 : front.style ? 16 : 22)),
     opacity: 1,
-    // In space all outlines are as wide as the first.
-    line: { color: colours.ink, width: view.kind === "space" ? 1.5 : picks.map((pick) => (leads(pick) ? 2 : 1)) },
+    line: { color: colours.ink, width: picks.map((pick) => (leads(pick) ? 2 : 1)) },
   };
-  const base = { mode: "markers", customdata: keys, marker, hoverinfo: "none", meta: "chosen" };
-  if (view.kind === "space") return [{ ...base, type: "scatter3d", x: values(0), y: values(1), z: values(2) }];
+  const put = placer(view);
+  const places = picks.map(([front, pick]) => put(front.points, pick.index * m));
+  const trace = {
+    type: "scatter", mode: "markers", x: places.map(([x]) => x), y: places.map(([, y]) => y), customdata: keys,
+    marker, hoverinfo: "none", meta: "chosen", cliponaxis: false,
+  };
+  if (view.kind === "space") return [trace];
   const bars = (objective) => ({
     type: "data", thickness: 1.2, width: 3, color: colours.ink,
     array: picks.map(([front, pick]) => (leaders.has(front) ? front.errors?.[pick.index * m + objective] ?? 0 : 0)),
   });
   const [x, y] = view.axes;
-  return [{ ...base, type: "scatter", x: values(x), y: values(y), error_x: bars(x), error_y: bars(y), cliponaxis: false }];
+  return [{ ...trace, error_x: bars(x), error_y: bars(y) }];
 }

@@ -14,6 +14,7 @@ const state = {
   limits: [],
   view: "plane",
   axes: [0, 1],
+  turn: null, // from where one looks at a chart in space
   opened: new Set(), // groups whose runs the table lists
   seedsOf: null, // the group whose seeds the legend lists
   clock: "steps",

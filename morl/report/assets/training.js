@@ -1,6 +1,7 @@
 // The training: one slider over time for the learning curves and for the fronts as they were then.
 
 const TICKS = 200;
+let filmListens = false;
 let timer = null;
 
 /** The latest evaluation of any run, in steps or seconds. */
@@ -48,7 +49,7 @@ function filmBounds(env) {
 }
 
 function drawFilm() {
-  const view = currentView();
+  const view = currentView(filmBounds(environment));
   const fronts = shownRuns().map(frameOf).filter((front) => front !== null);
   const known = environment.known && isShown(environment.known) ? [knownTrace(environment.known, view)] : [];
   const marks = frontMarks(fronts, view);
@@ -58,8 +59,12 @@ function drawFilm() {
     ? `After ${momentText()}: ${count(points, "undominated point")} of ${count(fronts.length, "run")}. `
       + "Quick looks of few episodes; the final fronts are the ones to go by."
     : "No front was recorded by then.";
-  Plotly.react(byId("film"), traces, frontLayout(view, marks.crowd, filmBounds(environment)), plotConfig(marks.crowd))
-    .then((chart) => showCrowd(chart, marks.crowd, view));
+  Plotly.react(byId("film"), traces, frontLayout(view, marks.crowd), plotConfig(marks.crowd))
+    .then((chart) => {
+      showCrowd(chart, marks.crowd, view);
+      if (!filmListens) listenForTurns(chart);
+      filmListens = true;
+    });
 }
 
 /** The controls for this environment; without any history, say so instead. */
@@ -122,5 +127,5 @@ function startTraining() {
 function startTrainingCharts() {
   const recorded = () => trainingOf(environment).some((history) => history !== null);
   onChange(["place", "hidden", "indicator", "clock", "moment", "theme"], "training", () => recorded() && drawCurves());
-  onChange(["place", "hidden", "view", "axes", "limits", "clock", "moment", "theme"], "training", () => recorded() && drawFilm());
+  onChange(["place", "hidden", "view", "axes", "turn", "limits", "clock", "moment", "theme"], "training", () => recorded() && drawFilm());
 }
