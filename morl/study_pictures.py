@@ -47,8 +47,8 @@ def save_picture(found: StudyComparison, path: Path, *, picture: str, runs: bool
             refusals[section] = error
     if not files:
         raise next(iter(refusals.values()))
-    for section, error in refusals.items():
-        warnings.warn(f"no {picture} of {section}: {error}", stacklevel=2)
+    for section, refusal in refusals.items():
+        warnings.warn(f"no {picture} of {section}: {refusal}", stacklevel=2)
     return files
 
 
