@@ -103,9 +103,11 @@ class MemberTrainer(ABC):
 
     def rises(self, obs: Tensor, reward: Tensor, weights: Tensor) -> Tensor:
         """How much steps [T, rows of all members, ...] raise the utility of the return so far (`utility_rises`)."""
-        fields = zip(*(field.chunk(self.teams, dim=1) for field in (obs, reward, weights)), strict=True)
-        parts = zip(fields, self.scalarisations, strict=True)
-        return torch.cat([utility_rises(*field, utility) for field, utility in parts], dim=1)
+        parts = zip(
+            obs.chunk(self.teams, dim=1), reward.chunk(self.teams, dim=1), weights.chunk(self.teams, dim=1),
+            self.scalarisations, strict=True,
+        )  # fmt: skip
+        return torch.cat([utility_rises(*part) for part in parts], dim=1)
 
     def scaled(self, obs: Tensor) -> Tensor:
         """Observations (..., rows of all members, observed) as the networks are given them, without weights."""
