@@ -9,6 +9,7 @@ import moocore
 import numpy as np
 
 from morl._arrays import as_vector
+from morl.errors import NonFiniteError
 from morl.indicators.checks import as_fronts, check_objectives, some_points
 from morl.indicators.volume import ReferencePointWarning
 
@@ -28,6 +29,9 @@ def vorobev_deviation(fronts: Any, *, reference_point: Any) -> float:
         fronts: a sequence of points (k_i, m), k_i >= 1, or an array (f, k, m) padded with rows of NaN.
         reference_point: shape (m,), worse than the points of interest in every objective.
 
+    Raises:
+        NonFiniteError: volumes overflow.
+
     >>> vorobev_deviation([[[1, 1]], [[1, 1]]], reference_point=[0, 0])
     0.0
     """
@@ -43,6 +47,13 @@ def vorobev_deviation(fronts: Any, *, reference_point: Any) -> float:
             "objective and add nothing to the deviation",
             ReferencePointWarning,
             stacklevel=2,
+        )
+    with np.errstate(over="ignore"):
+        largest = np.prod((points.max(axis=0) - reference).clip(min=0.0))
+    if not np.isfinite(largest):  # moocore would search for ever for a surface of infinite volume
+        raise NonFiniteError(
+            f"expected fronts whose hypervolume is a number, they reach {points.max(axis=0).tolist()} above "
+            f"{reference.tolist()}, whose product overflows; scale the objectives"
         )
     sets = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays])
     deviation = moocore.vorob_dev(-points, sets=sets, ref=-reference)  # moocore minimises.

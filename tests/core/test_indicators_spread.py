@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pymoo.indicators.spacing import SpacingIndicator
 
 from morl import indicators as ind
-from morl.errors import MorlError
+from morl.errors import MorlError, NonFiniteError
 from morl.pareto import filter_nondominated
 
 
@@ -117,3 +117,8 @@ def test_vorobev_deviation_below_the_reference_point() -> None:
 def test_bad_input_is_refused(call: Any, message: str) -> None:
     with pytest.raises(MorlError, match=message):
         call()
+
+
+def test_a_volume_that_overflows_is_refused_at_once() -> None:
+    with pytest.raises(NonFiniteError, match="scale the objectives"):
+        ind.vorobev_deviation([[[1e200, 1e200]], [[1e199, 1e200]]], reference_point=[0, 0])
