@@ -9,14 +9,18 @@ Computed by moocore, which minimises; signs are flipped here and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import moocore
 import numpy as np
+from numpy.typing import NDArray
 
 from morl._arrays import Array, as_count, as_points
 from morl.errors import MorlError
+
+MOST_CELLS = 2**23
+"""Cells of a grid of three objectives to evaluate, for the sake of memory: some 200 different values in each."""
 
 
 class AttainmentDifference(NamedTuple):
@@ -65,31 +69,37 @@ def attainment_surface(fronts: Sequence[Any], *, percentile: float = 50) -> Arra
     """
     arrays = _fronts(fronts, "fronts")
     _check_objectives(arrays[0].shape[1], 3)
-    if not 0 <= percentile <= 100:
-        raise MorlError(f"expected a percentile between 0 and 100, got {percentile}")
+    if not (isinstance(percentile, (int, float, np.number)) and 0 <= percentile <= 100):
+        raise MorlError(f"expected a percentile between 0 and 100, got {percentile!r}")
     sets = np.repeat(np.arange(len(arrays)), [len(front) for front in arrays])
     corners = -moocore.eaf(-np.concatenate(arrays), sets, percentiles=[float(percentile)])[:, :-1]
     return corners[np.lexsort(corners.T[::-1])] + 0.0  # no -0.0
 
 
 def attainment_difference(
-    first: Sequence[Any], second: Sequence[Any], *, resolution: int = 40
+    first: Sequence[Any], second: Sequence[Any], *, resolution: int | None = None
 ) -> AttainmentDifference:
     """Return where the fraction of fronts that attain a point differs between two agents.
 
-    In two objectives exact, by moocore's `eafdiff`. In three, evaluated on the grid of all coordinates of both:
-    exact as long as no objective has more than `resolution` different values; then that many of them are taken,
-    evenly among the sorted ones, and a box's value is exact at its upper corner.
+    Exact: in two objectives by moocore's `eafdiff`, in three on the joint grid of all coordinates of both, whose
+    cells are put together along the last objective where their values agree. No two boxes overlap.
 
     Args:
         first: one array of points (k_i, m) per seed, of 2 or 3 objectives.
         second: the same of the other agent; the number of seeds may differ.
-        resolution: of three objectives, the most grid lines in each.
+        resolution: of three objectives, the most grid lines in each, for fronts whose joint grid is too large. They
+            are taken evenly among the sorted coordinates; then only the values at upper corners are exact. With
+            two objectives it changes nothing.
+
+    Raises:
+        MorlError: other or different numbers of objectives, a front without points, or a grid of more than
+            `MOST_CELLS` cells.
     """
     a, b = _fronts(first, "first"), _fronts(second, "second")
     m = a[0].shape[1]
     _check_objectives(m, 3)
-    as_count(resolution, name="resolution", minimum=2)
+    if resolution is not None:
+        as_count(resolution, name="resolution", minimum=2)
     if b[0].shape[1] != m:
         raise MorlError(f"expected fronts of the same objectives, got {m} and {b[0].shape[1]}")
     return _difference_of_two(a, b) if m == 2 else _difference_on_grid(a, b, resolution)
@@ -117,19 +127,35 @@ def _labelled(fronts: list[Array], number: int) -> Array:
     )
 
 
-def _difference_on_grid(a: list[Array], b: list[Array], resolution: int) -> AttainmentDifference:
-    lines = [_thinned(np.unique(column), resolution) for column in np.concatenate([*a, *b]).T]
-    values = _on_grid(a, lines) - _on_grid(b, lines)
-    where = np.argwhere(np.abs(values) > 1e-9)  # differences of fractions, equal but for rounding
-    upper = np.column_stack([line[where[:, i]] for i, line in enumerate(lines)])
+def _difference_on_grid(a: list[Array], b: list[Array], resolution: int | None) -> AttainmentDifference:
+    lines = [np.unique(column) for column in np.concatenate([*a, *b]).T]
+    if resolution is not None:
+        lines = [_thinned(line, resolution) for line in lines]
+    cells = math.prod(map(len, lines))
+    if cells > MOST_CELLS:
+        sizes = " x ".join(str(len(line)) for line in lines)
+        raise MorlError(
+            f"expected a joint grid of at most {MOST_CELLS} cells, got {sizes} different values; pass "
+            f"resolution={int(MOST_CELLS ** (1 / 3))} or less, for values that are exact at the upper corners of "
+            "boxes only"
+        )
+    # Whole numbers, so that equal fractions are equal.
+    values = _number_on_grid(a, lines) * len(b) - _number_on_grid(b, lines) * len(a)
+    # Runs of equal values along the last objective make one box each, from the first cell to the last.
+    new = np.ones(values.shape, dtype=bool)
+    new[..., 1:] = values[..., 1:] != values[..., :-1]
+    last = np.ones_like(new)
+    last[..., :-1] = new[..., 1:]
+    begin, end = np.argwhere(new & (values != 0)), np.argwhere(last & (values != 0))
     below = [np.concatenate([[-np.inf], line[:-1]]) for line in lines]
-    lower = np.column_stack([line[where[:, i]] for i, line in enumerate(below)])
-    return _sorted(lower, upper, values[tuple(where.T)])
+    lower = np.column_stack([line[begin[:, i]] for i, line in enumerate(below)])
+    upper = np.column_stack([line[end[:, i]] for i, line in enumerate(lines)])
+    return _sorted(lower, upper, values[tuple(end.T)] / (len(a) * len(b)))
 
 
-def _on_grid(fronts: list[Array], lines: list[Array]) -> Array:
-    """The fraction of fronts that attain each grid point, one axis per objective."""
-    total = np.zeros([len(line) for line in lines])
+def _number_on_grid(fronts: list[Array], lines: list[Array]) -> NDArray[np.int32]:
+    """How many fronts attain each grid point, one axis per objective."""
+    total = np.zeros([len(line) for line in lines], dtype=np.int32)
     for front in fronts:
         # A point attains the grid points up to its own place in every objective: mark that, then spread.
         places = [np.searchsorted(line, front[:, i], side="right") - 1 for i, line in enumerate(lines)]
@@ -139,7 +165,7 @@ def _on_grid(fronts: list[Array], lines: list[Array]) -> Array:
         for axis in range(attained.ndim):
             attained = np.flip(np.maximum.accumulate(np.flip(attained, axis), axis=axis), axis)
         total += attained
-    return total / len(fronts)
+    return total
 
 
 def _thinned(values: Array, most: int) -> Array:
@@ -155,7 +181,9 @@ def _sorted(lower: Array, upper: Array, values: Array) -> AttainmentDifference:
 
 
 def _fronts(fronts: Any, name: str) -> list[Array]:
-    if isinstance(fronts, np.ndarray) and fronts.ndim == 2:
+    if not isinstance(fronts, Iterable):
+        raise MorlError(f"expected {name} to be a sequence of points (k_i, m), one per seed, got {fronts!r}")
+    if getattr(fronts, "ndim", 3) == 2:
         raise MorlError(
             f"expected {name} to be a sequence of points (k_i, m), one per seed, got one; pass [{name}]"
         )

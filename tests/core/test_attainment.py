@@ -85,6 +85,42 @@ def test_surfaces_are_moocores() -> None:
         np.testing.assert_allclose(np.sort(-ours, axis=0), np.sort(theirs, axis=0))
 
 
+def test_three_objectives_are_exact_on_the_joint_grid() -> None:
+    rng = np.random.default_rng(3)
+    first, second = [rng.normal(size=(20, 3)) for _ in range(3)], [rng.normal(size=(20, 3)) for _ in range(2)]
+    boxes = attainment_difference(first, second)
+    everything = np.concatenate([*first, *second])
+    lines = [np.unique(column) for column in everything.T]
+    assert min(map(len, lines)) == 100
+    # Anywhere: on the lines, where attainment changes, and between them.
+    points = np.array([rng.permutation(column) for column in everything.T]).T
+    points = np.concatenate([points, rng.normal(size=(200, 3))])
+    found = np.zeros(len(points))
+    for row, point in enumerate(points):
+        inside = ((point > boxes.lower) & (point <= boxes.upper)).all(axis=1)
+        assert inside.sum() <= 1
+        found[row] = boxes.values[inside].sum()
+    np.testing.assert_allclose(found, attainment(first, points) - attainment(second, points), atol=1e-12)
+    assert len(np.unique(found)) > 5
+
+
+def test_cells_of_equal_values_are_one_box() -> None:
+    boxes = attainment_difference([[[1, 1, 4]]], [[[0, 0, 1]], [[0, 0, 2]], [[0, 0, 3]]])
+    assert boxes.upper.tolist() == [[0, 0, 2], [0, 0, 3], [0, 0, 4], [0, 1, 4], [1, 0, 4], [1, 1, 4]]
+    assert boxes.values.tolist() == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1])
+    # Of the four cells above one another beyond the second side's fronts, one box.
+    assert boxes.lower[3:, 2].tolist() == [-np.inf] * 3 and boxes.lower[:3, 2].tolist() == [1, 2, 3]
+
+
+def test_a_joint_grid_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("morl.attainment.MOST_CELLS", 1000)
+    rng = np.random.default_rng(0)
+    first, second = [rng.normal(size=(6, 3))], [rng.normal(size=(6, 3))]
+    with pytest.raises(MorlError, match=r"at most 1000 cells, got 12 x 12 x 12 .* pass resolution=9"):
+        attainment_difference(first, second)
+    assert len(attainment_difference(first, second, resolution=9).values)
+
+
 def test_many_coordinates_are_thinned_to_the_resolution() -> None:
     rng = np.random.default_rng(0)
     first, second = ([rng.normal(size=(30, 3)) + shift for _ in range(4)] for shift in (0.3, 0.0))
@@ -130,6 +166,11 @@ def test_bad_input() -> None:
         attainment_difference([two], [[[1.0, 2.0, 3.0]]])
     with pytest.raises(MorlError, match="between 0 and 100, got 101"):
         attainment_surface([two], percentile=101)
+    for percentile in (float("nan"), "50"):
+        with pytest.raises(MorlError, match="between 0 and 100, got"):
+            attainment_surface([two], percentile=percentile)
+    with pytest.raises(MorlError, match="sequence of points"):
+        attainment_surface(None)
     with pytest.raises(MorlError, match="resolution"):
         attainment_difference([two], [two], resolution=1)
     with pytest.raises(NonFiniteError, match=r"fronts\[0\]"):
