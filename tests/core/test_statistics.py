@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,6 +109,19 @@ def test_improvement_over_environments() -> None:
     assert statistics.improvement_interval(SCORES + 100, SCORES) == (1, 1)
 
 
+def test_the_interval_of_many_seeds_needs_no_table_of_all_pairs() -> None:
+    x, y = np.random.default_rng(2).normal(size=(2, 500))
+    tracemalloc.start()
+    found = statistics.improvement_interval(x, y)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 500e6, "2,000 tables of 500 x 500 are 4 GB"
+    # The normal interval of a Mann-Whitney statistic under equal laws.
+    half = norm.ppf(0.975) * np.sqrt(1001 / (12 * 500 * 500))
+    value = statistics.probability_of_improvement(x, y)
+    np.testing.assert_allclose(found, [value - half, value + half], atol=0.004)
+
+
 @settings(max_examples=30)
 @given(st.one_of(ONE, SEVERAL))
 def test_profiles_fall_from_one_to_zero(scores: np.ndarray) -> None:
@@ -153,5 +168,8 @@ def test_bad_input() -> None:
         statistics.probability_of_improvement([1, 2], [[1, 2], [1, 2]])
     with pytest.raises(MorlError, match="resamples"):
         statistics.bootstrap_interval([1, 2, 3], resamples=0)
+    for target in (np.nan, "high", None):
+        with pytest.raises(MorlError, match="target"):
+            statistics.optimality_gap([1, 2, 3], target=target)
     with pytest.raises(MorlError, match="thresholds"):
         statistics.performance_profile([1, 2, 3], [])
