@@ -48,6 +48,22 @@ def as_scale(scale: Any, m: int) -> Array:
     return vector
 
 
+def in_units(values: Array, scale: Array) -> Array:
+    """Values (k, m) divided by a scale (m,); refused where that overflows."""
+    with np.errstate(over="ignore"):
+        return finite(values / scale, "scaled return")
+
+
+def finite(value: Any, what: str) -> Any:
+    """Return a value, a number or an array, made of finite returns; refuse it where it overflowed."""
+    if not np.isfinite(value).all():
+        raise UndefinedIndicatorError(
+            f"expected returns whose {what} is within the range of a float64, it overflows; divide the returns, and "
+            "all they are compared with, by a scale for each objective"
+        )
+    return value
+
+
 def as_fronts(fronts: Any) -> list[Array]:
     """Many fronts as a list of points (k_i, m): from a sequence of them, or from one padded array.
 

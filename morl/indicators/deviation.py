@@ -19,9 +19,9 @@ def vorobev_deviation(fronts: Any, *, reference_point: Any) -> float:
 
     The mean hypervolume by which a front and the Vorob'ev expectation differ (their symmetric difference), where
     the expectation is the attainment surface whose hypervolume is the mean of the fronts' (Binois, Ginsbourger
-    and Roustant 2015). In units of the hypervolume. Small means that the seeds agree, not that they are good:
-    it is 0 for a single front, for equal ones, and, with a `ReferencePointWarning`, where no point exceeds the
-    reference point.
+    and Roustant 2015); of few fronts none has exactly that, and moocore takes one of the two next to it. In units of
+    the hypervolume. Small means that the seeds agree, not that they are good: it is 0 for a single front, for equal
+    ones, and, with a `ReferencePointWarning`, where no point exceeds the reference point.
 
     Holds for 2 and 3 objectives. Needs several fronts, so it is no `Indicator` of one.
 

@@ -17,6 +17,8 @@ from morl.indicators.checks import (
     UndefinedIndicatorError,
     as_scale,
     check_objectives,
+    finite,
+    in_units,
     points_and_front,
     some_points,
 )
@@ -39,7 +41,7 @@ def igd(points: Any, *, reference_front: Any, scale: Any = None) -> float:
     2.5
     """
     array, reference = _in_units(points, reference_front, scale)
-    return float(moocore.igd(array, ref=reference, maximise=True))
+    return float(finite(moocore.igd(array, ref=reference, maximise=True), "IGD"))
 
 
 def igd_plus(points: Any, *, reference_front: Any, scale: Any = None) -> float:
@@ -58,7 +60,7 @@ def igd_plus(points: Any, *, reference_front: Any, scale: Any = None) -> float:
     2.0
     """
     array, reference = _in_units(points, reference_front, scale)
-    return float(moocore.igd_plus(array, ref=reference, maximise=True))
+    return float(finite(moocore.igd_plus(array, ref=reference, maximise=True), "IGD+"))
 
 
 def epsilon_additive(points: Any, *, reference_front: Any, scale: Any = None) -> float:
@@ -77,7 +79,8 @@ def epsilon_additive(points: Any, *, reference_front: Any, scale: Any = None) ->
     """
     array, reference = points_and_front(points, reference_front, has_no="distance")
     divisor = as_scale(scale, array.shape[1])
-    return float(moocore.epsilon_additive(array / divisor, ref=reference / divisor, maximise=True))
+    array, reference = in_units(array, divisor), in_units(reference, divisor)
+    return float(finite(moocore.epsilon_additive(array, ref=reference, maximise=True), "additive epsilon"))
 
 
 def epsilon_multiplicative(points: Any, *, reference_front: Any) -> float:
@@ -101,7 +104,7 @@ def epsilon_multiplicative(points: Any, *, reference_front: Any) -> float:
                 f"the multiplicative epsilon is defined for positive numbers, got {values.min():g} in {name}: "
                 "use epsilon_additive, or measure returns from a point below all of them"
             )
-    return float(moocore.epsilon_mult(array, ref=reference, maximise=True))
+    return float(finite(moocore.epsilon_mult(array, ref=reference, maximise=True), "multiplicative epsilon"))
 
 
 def r2(
@@ -147,14 +150,14 @@ def r2_exact(points: Any, *, ideal_point: Any) -> float:
     """
     array, ideal = _below(points, ideal_point)
     check_objectives("the exact R2", array.shape[1], 2, 2)
-    return float(moocore.r2_exact(array, ref=ideal, maximise=True))
+    return float(finite(moocore.r2_exact(array, ref=ideal, maximise=True), "R2"))
 
 
 def _in_units(points: Any, reference_front: Any, scale: Any) -> tuple[Array, Array]:
     """Points and reference front divided by the scale; of one objective with a second that is 0."""
     array, reference = points_and_front(points, reference_front, has_no="distance")
     divisor = as_scale(scale, array.shape[1])
-    array, reference = array / divisor, reference / divisor
+    array, reference = in_units(array, divisor), in_units(reference, divisor)
     if array.shape[1] == 1:
         # moocore's way for one objective, |r|^2 + |a|^2 - 2 r a, loses half the digits.
         return np.pad(array, ((0, 0), (0, 1))), np.pad(reference, ((0, 0), (0, 1)))

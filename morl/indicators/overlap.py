@@ -8,7 +8,7 @@ import numpy as np
 
 from morl._arrays import Array, as_points, to_float64
 from morl.errors import MorlError
-from morl.indicators.checks import some_points
+from morl.indicators.checks import finite, some_points
 
 
 def coverage(points: Any, *, reference_front: Any, tolerance: float = 0.0) -> float:
@@ -50,7 +50,8 @@ def crf1(points: Any, *, reference_front: Any, tolerance: float = 0.01) -> float
 
     The paper's reference front is the convex coverage set: for agents with linear preferences pass
     `morl.pareto.coverage_set(front)`. The norm depends on where the zero of the returns lies, and an
-    objective in large units decides alone.
+    objective in large units decides alone. The authors' code differs from their text: it divides by the L2 norm,
+    and for a tolerance of 0 takes points within a distance of 0.5 as equal.
 
     Args:
         points: shape (k, m); k may be 0. Dominated points count against the precision, copies do not.
@@ -63,12 +64,14 @@ def crf1(points: Any, *, reference_front: Any, tolerance: float = 0.01) -> float
     """
     array = as_points(points)
     reference = some_points(reference_front, "reference_front", m=array.shape[1], has_no="coverage")
-    if not (np.isfinite(tolerance) and tolerance >= 0):
-        raise MorlError(f"expected a finite, non-negative tolerance, got {tolerance!r}")
+    slack = to_float64(tolerance, "tolerance")
+    if slack.shape != () or not (np.isfinite(slack) and slack >= 0):
+        raise MorlError(f"expected one finite, non-negative number as tolerance, got {tolerance!r}")
     array, reference = np.unique(array, axis=0), np.unique(reference, axis=0)
     found, hit = np.zeros(len(reference), dtype=bool), np.zeros(len(array), dtype=bool)
     for i, target in enumerate(reference):
-        near = _l1(array - target) <= tolerance * _l1(target)
+        with np.errstate(over="ignore"):
+            near = _l1(array - target) <= slack * _l1(target)
         found[i] = near.any()
         hit |= near
     if not found.any():
@@ -78,5 +81,5 @@ def crf1(points: Any, *, reference_front: Any, tolerance: float = 0.01) -> float
 
 
 def _l1(values: Array) -> Array:
-    norm: Array = np.abs(values).sum(axis=-1)
+    norm: Array = finite(np.abs(values).sum(axis=-1), "L1 norm")
     return norm

@@ -11,7 +11,7 @@ import numpy as np
 
 from morl._arrays import Array, as_points
 from morl.errors import MorlError
-from morl.indicators.checks import UndefinedIndicatorError, as_scale
+from morl.indicators.checks import UndefinedIndicatorError, as_scale, finite, in_units
 from morl.pareto import filter_nondominated
 
 
@@ -49,8 +49,9 @@ def sparsity(points: Any, *, scale: Any = None) -> float:
     5.0
     """
     kept = _several(points, scale, "sparsity")
-    gaps = np.diff(np.sort(kept, axis=0), axis=0)
-    return float((gaps**2).sum() / (len(kept) - 1))
+    with np.errstate(over="ignore"):
+        gaps = np.diff(np.sort(kept, axis=0), axis=0)
+        return float(finite((gaps**2).sum() / (len(kept) - 1), "sparsity"))
 
 
 def spacing(points: Any, *, scale: Any = None, ddof: int = 1) -> float:
@@ -72,14 +73,15 @@ def spacing(points: Any, *, scale: Any = None, ddof: int = 1) -> float:
     if ddof not in (0, 1):
         raise MorlError(f"expected ddof 1 (Schott) or 0 (pymoo), got {ddof!r}")
     kept = _several(points, scale, "spacing")
-    nearest = KDTree(kept).query(kept, k=2, p=1)[0][:, 1]
-    return float(nearest.std(ddof=ddof))
+    nearest = finite(KDTree(kept).query(kept, k=2, p=1)[0][:, 1], "distance")
+    with np.errstate(over="ignore"):
+        return float(finite(nearest.std(ddof=ddof), "spacing"))
 
 
 def _several(points: Any, scale: Any, indicator: str) -> Array:
     """The points that no other dominates, each once, divided by the scale."""
     array = as_points(points)
-    kept = filter_nondominated(array / as_scale(scale, array.shape[1]))
+    kept = filter_nondominated(in_units(array, as_scale(scale, array.shape[1])))
     if len(kept) < 2:
         raise UndefinedIndicatorError(
             f"the {indicator} is defined for at least two different points that no other dominates, "

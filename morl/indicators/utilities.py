@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from morl._arrays import Array, as_count
 from morl.errors import MorlError
-from morl.indicators.checks import UndefinedIndicatorError, as_fronts, some_points
+from morl.indicators.checks import UndefinedIndicatorError, as_fronts, finite, some_points
 from morl.utility import UtilityFunction, as_utility, linear, validate_weights
 
 BLOCK = 2**22
@@ -57,7 +57,7 @@ def expected_utility(
     array = some_points(points)
     function = as_utility(utility, m=array.shape[1])
     rows = _weight_rows(function, weights, array.shape[1], samples, seed)
-    return float(_best_utilities([array], rows, function).mean())
+    return float(_mean(_best_utilities([array], rows, function)[:, 0]))
 
 
 def expected_utilities(
@@ -80,10 +80,7 @@ def expected_utilities(
     arrays = [some_points(front, f"fronts[{i}]") for i, front in enumerate(as_fronts(fronts))]
     m = arrays[0].shape[1]
     function = as_utility(utility, m=m)
-    means: Array = _best_utilities(arrays, _weight_rows(function, weights, m, samples, seed), function).mean(
-        axis=0
-    )
-    return means
+    return _mean(_best_utilities(arrays, _weight_rows(function, weights, m, samples, seed), function))
 
 
 def commanded_utility(
@@ -125,9 +122,9 @@ def commanded_utility(
             f"expected one row of weights per row of returns, got {len(checked)} for {len(array)}"
         )
     if users is None:
-        return float(_finite_utilities(function, array, checked).mean())
+        return float(_mean(_finite_utilities(function, array, checked)))
     served = _weight_rows(function, users, m, samples, seed)
-    return float(_finite_utilities(function, array[_nearest(checked, served)], served).mean())
+    return float(_mean(_finite_utilities(function, array[_nearest(checked, served)], served)))
 
 
 def maximum_utility_loss(
@@ -162,8 +159,16 @@ def maximum_utility_loss(
     function = as_utility(utility, m=array.shape[1])
     rows = _weight_rows(function, weights, array.shape[1], samples, seed)
     # Each on its own, so that their utilities are rounded alike: equal sets lose exactly 0.
-    loss = _best_utilities([reference], rows, function) - _best_utilities([array], rows, function)
-    return float(loss.max())
+    with np.errstate(over="ignore"):
+        loss = _best_utilities([reference], rows, function) - _best_utilities([array], rows, function)
+    return float(finite(loss.max(), "loss of utility"))
+
+
+def _mean(utilities: Array) -> Array:
+    """The mean over users of their utilities (n, ...), refused where the sum overflows: shape (...)."""
+    with np.errstate(over="ignore"):
+        mean: Array = finite(utilities.mean(axis=0), "sum of utilities")
+    return mean
 
 
 def _weight_rows(utility: UtilityFunction, weights: Any, m: int, samples: int, seed: int) -> Array:
@@ -208,7 +213,8 @@ def _best_utilities(fronts: list[Array], rows: Array, function: UtilityFunction)
 
 def _finite_utilities(utility: UtilityFunction, returns: Array, weights: Array) -> Array:
     """Utilities of matching returns and weights (..., m), refused where NaN or infinite: shape (...)."""
-    values = np.asarray(utility(returns, weights), dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
+        values = np.asarray(utility(returns, weights), dtype=np.float64)
     finite = np.isfinite(values)
     if not finite.all():
         where = tuple(np.argwhere(~finite)[0])

@@ -109,6 +109,7 @@ def hypervolume_estimate(
             a second for the defaults and 100 points. The error falls as one over the square root of samples.
     """
     array, reference = _checked(points, reference_point, method)
+    _check_seconds(seconds)
     seeds = as_count(seeds, name="seeds", minimum=SEEDS)
     samples = as_count(samples, name="samples")
     return _estimate(_above(array, reference), reference, method, seconds, seeds, samples)
@@ -153,6 +154,7 @@ def hypervolume_contributions(points: Any, *, reference_point: Any, seconds: flo
     array([1., 2., 0.])
     """
     array, reference = _checked(points, reference_point, "exact")
+    _check_seconds(seconds)
     k, m = array.shape
     check_objectives("the hypervolume contribution", m, 2, MOST_OBJECTIVES)
     inside = (array > reference).all(axis=1)
@@ -200,6 +202,12 @@ def _checked(points: Any, reference_point: Any, method: str) -> tuple[Array, Arr
     m = array.shape[1]
     check_objectives("the hypervolume", m, 1, MOST_OBJECTIVES)
     return array, as_vector(reference_point, name="reference_point", m=m)
+
+
+def _check_seconds(seconds: float) -> None:
+    # Compared with NaN, everything would seem too long, or nothing.
+    if not (isinstance(seconds, (int, float, np.number)) and seconds >= 0):
+        raise MorlError(f"expected seconds as a non-negative number, or float('inf'), got {seconds!r}")
 
 
 def _above(points: Array, reference: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,37 @@ def test_no_points(name: str) -> None:
 def test_one_point(name: str) -> None:
     single, twice = call(name, POINTS[:1]), call(name, POINTS[[0, 0]])
     assert np.isfinite(single) and single == twice
+
+
+@pytest.mark.filterwarnings("ignore::morl.indicators.ReferencePointWarning")
+@pytest.mark.parametrize("size", [1e155, 1e308])
+@pytest.mark.parametrize("name", sorted(OF_ONE_SET))
+def test_what_overflows_is_a_number_or_refused(name: str, size: float) -> None:
+    signs = np.array([[1.0, -1.0, 0.5], [-1.0, 1.0, 0.5], [0.5, 0.75, -1.0]])
+    m = 2 if name == "r2-exact" else 3
+    needs = {
+        "reference_point": np.full(m, -size),
+        "reference_front": -size * signs,
+        "ideal_point": np.full(m, size),
+        "weights": np.eye(m),
+    }
+    try:
+        value = call(name, size * signs[:, :m], **needs)
+    except MorlError as error:
+        assert isinstance(error, ind.UndefinedIndicatorError)
+        assert any(said in str(error) for said in ("float64", "positive numbers", "the utility is"))
+    else:
+        assert np.isfinite(value.value if name == "hypervolume-estimate" else value).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("igd", "IGD"), ("igd-plus", "IGD+"), ("epsilon-additive", "additive epsilon"), ("crf1", "L1 norm")],
+)
+def test_distances_that_overflow_are_refused(name: str, value: str) -> None:
+    far = np.array([[1e308, 1e308, 0.0]])
+    with pytest.raises(ind.UndefinedIndicatorError, match=re.escape(value)):
+        call(name, -far, reference_front=far)
 
 
 def test_an_indicator_of_many_fronts() -> None:

@@ -194,7 +194,10 @@ def test_crf1_lies_between_its_parts(pair: tuple[np.ndarray, np.ndarray]) -> Non
             lambda: ind.coverage([[1, 2]], reference_front=[[1, 2]], tolerance=[1] * 3),
             "for each of 2 objectives",
         ),
-        (lambda: ind.crf1([[1, 2]], reference_front=[[1, 2]], tolerance=np.nan), "non-negative tolerance"),
+        (lambda: ind.crf1([[1, 2]], reference_front=[[1, 2]], tolerance=np.nan), "non-negative number"),
+        (lambda: ind.crf1([[1, 2]], reference_front=[[1, 2]], tolerance="1 %"), "tolerance"),
+        (lambda: ind.crf1([[1, 2]], reference_front=[[1, 2]], tolerance=[0.1, 0.2]), "one finite"),
+        (lambda: ind.igd([[1, 2]], reference_front=[[3, 4]], scale=[1e-320, 1]), "scaled return"),
     ],
 )
 def test_bad_input_is_refused(call: Any, message: str) -> None:

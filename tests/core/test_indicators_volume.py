@@ -233,6 +233,14 @@ ZEROS = np.zeros(9)
             "seeds to be an integer of at least 16",
         ),
         (
+            lambda: ind.hypervolume_estimate([[1.0, 2.0]], reference_point=[0, 0], seconds=np.nan),
+            "seconds as a non-negative number",
+        ),
+        (
+            lambda: ind.hypervolume_contributions([[1.0, 2.0]], reference_point=[0, 0], seconds=-1),
+            "seconds as a non-negative number",
+        ),
+        (
             lambda: ind.hypervolumes([[[1, 2]], [[1, 2, 3]]], reference_point=[0, 0]),
             r"fronts\[1\] with 2 obj",
         ),
