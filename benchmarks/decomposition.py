@@ -114,7 +114,10 @@ CASES = (
     ),
     Case(
         problem=MINECART, agent="morld", label="ppo",
-        settings={"population": 15, "weight_method": "lattice", "learner": "ppo"},
+        settings={
+            "population": 10, "weight_method": "lattice", "learner": "ppo", "adaptation": "none",
+            "normalise_objectives": False,
+        },
         bars=(Bar("commanded", 95), Bar("hypervolume", 680), within(600)),
     ),
     Case(
