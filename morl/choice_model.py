@@ -20,8 +20,11 @@ from morl import weights as preference_weights
 from morl._arrays import Array, as_count
 from morl.errors import MorlError
 
-FEWEST = 0.05
+FEWEST = 0.2
 """The particles are renewed when fewer than this share of them would do as well (effective sample size)."""
+
+TOO_FEW = 0.01
+"""Where fewer than this share is left, they are renewed in stages: copies of a handful say nothing of the spread."""
 
 MOVES = 20
 """Metropolis steps of every particle when they are renewed."""
@@ -73,12 +76,13 @@ class Belief:
         self._differences = np.zeros((0, m))
         self._shares = np.zeros((0, 2))
         """Of each answer: a - b, and which share of it was for a and for b."""
+        self._settled = 0
+        """How many of the answers the particles had seen when they were drawn or renewed."""
 
     @property
     def probabilities(self) -> Array:
         """The probability (n,) of each particle."""
-        relative = np.exp(self._log_likelihood - self._log_likelihood.max())
-        return relative / relative.sum()
+        return _normalised(self._log_likelihood)
 
     @property
     def mean(self) -> Array:
@@ -102,10 +106,9 @@ class Belief:
         self._log_likelihood = self._log_likelihood + self._log_chances(
             self.weights, self._differences[-1:], share
         )
-        probabilities = self.probabilities
-        if 1 / np.square(probabilities).sum() >= FEWEST * len(probabilities):
+        if effective_share(self._log_likelihood) >= FEWEST:
             return False
-        self._renew(probabilities)
+        self._renew_in_stages()
         return True
 
     def _chances(self, weights: Array, differences: Array) -> Array:
@@ -116,41 +119,85 @@ class Belief:
 
     def _log_chances(self, weights: Array, differences: Array, shares: Array) -> Array:
         """Log-likelihood (n,) of answers with differences (p, m) and shares (p, 2), for weights (n, m)."""
-        # Both ways, since 1 - P would lose the digits of a P near 1; the smallest float where P is 0.
-        least = np.finfo(np.float64).tiny
-        ways = [np.log(np.maximum(self._chances(weights, sign * differences), least)) for sign in (1, -1)]
+        # In logarithms throughout: P itself would round to 0 where the user contradicts all that was said.
+        utility = self.beta * (weights @ differences.T)
+        with np.errstate(divide="ignore"):
+            careless, careful = np.log(self.lapse), np.log1p(-2 * self.lapse)
+        ways = [np.logaddexp(careless, careful - np.logaddexp(0, -sign * utility)) for sign in (1, -1)]
         total: Array = ways[0] @ shares[:, 0] + ways[1] @ shares[:, 1]
         return total
 
-    def _renew(self, probabilities: Array) -> None:
-        """Resample the particles, and move them by Metropolis steps that leave the posterior as it is.
+    def _renew_in_stages(self) -> None:
+        """Renew the particles; where next to none of them matter, over posteriors that lie between.
 
-        Steps are Gaussian in log-ratios to the last weight, with the covariance of the particles times
+        Those raise the likelihood of the answers since the last time to powers up to 1 (Neal 2001), each such that
+        half of the particles matter.
+        """
+        stage, left = 0.0, self._log_likelihood
+        while effective_share((1 - stage) * left) < TOO_FEW:
+            step = _largest_step(left, 1 - stage)
+            stage += step
+            self._renew(step * left, stage)
+            left = self._log_chances(self.weights, *self._answers(since=self._settled))
+        self._renew((1 - stage) * left, 1.0)
+        self._log_likelihood, self._settled = np.zeros(len(self.weights)), len(self._differences)
+
+    def _answers(self, *, since: int = 0, until: int | None = None) -> tuple[Array, Array]:
+        """Differences and shares of some answers."""
+        return self._differences[since:until], self._shares[since:until]
+
+    def _renew(self, relative: Array, stage: float) -> None:
+        """Resample the particles by `relative` log-probabilities (n,), and move them by Metropolis steps.
+
+        The steps leave the posterior as it is in which answers since the last time count to the power `stage`.
+        They are Gaussian in log-ratios to the last weight, with the covariance of the particles times
         2.38^2 / (m - 1) (Roberts and Rosenthal 2001).
         """
         n, m = self.weights.shape
         places = (self._rng.random() + np.arange(n)) / n  # systematic resampling
-        rows = np.searchsorted(np.cumsum(probabilities), places).clip(max=n - 1)
+        rows = np.searchsorted(np.cumsum(_normalised(relative)), places).clip(max=n - 1)
         weights = self.weights[rows].clip(min=SMALLEST)
         ratios = np.log(weights[:, :-1] / weights[:, -1:])
         covariance = np.atleast_2d(np.cov(ratios.T)) * 2.38**2 / (m - 1)
         factor = np.linalg.cholesky(covariance + SMALLEST * np.eye(m - 1))
-        density = self._log_density(weights)
+        density = self._log_density(weights, stage)
         for _ in range(MOVES):
             moved = ratios + self._rng.standard_normal((n, m - 1)) @ factor.T
             proposed = _from_ratios(moved)
-            proposed_density = self._log_density(proposed)
+            proposed_density = self._log_density(proposed, stage)
             accepted = np.log(self._rng.random(n)) < proposed_density - density
             ratios[accepted], weights[accepted] = moved[accepted], proposed[accepted]
             density[accepted] = proposed_density[accepted]
-        self.weights, self._log_likelihood = weights, np.zeros(n)
+        self.weights = weights
 
-    def _log_density(self, weights: Array) -> Array:
-        """Of the posterior at weights (n, m), as a density over log-ratios, up to a constant: (n,)."""
+    def _log_density(self, weights: Array, stage: float) -> Array:
+        """Of that posterior at weights (n, m), as a density over log-ratios, up to a constant: (n,)."""
         # The Dirichlet density times the Jacobian of the log-ratios, which is the product of the weights.
         prior = np.log(np.maximum(weights, np.finfo(np.float64).tiny)) @ self._concentration
-        density: Array = prior + self._log_chances(weights, self._differences, self._shares)
+        known = self._log_chances(weights, *self._answers(until=self._settled))
+        recent = self._log_chances(weights, *self._answers(since=self._settled))
+        density: Array = prior + known + stage * recent
         return density
+
+
+def _normalised(relative: Array) -> Array:
+    """Probabilities (n,) from logarithms (n,) of what is proportional to them."""
+    chances: Array = np.exp(relative - relative.max())
+    return chances / chances.sum()
+
+
+def effective_share(relative: Array) -> float:
+    """Effective sample size of particles with such log-probabilities (n,), as a share of n (Kong et al. 1994)."""
+    return float(1 / (len(relative) * np.square(_normalised(relative)).sum()))
+
+
+def _largest_step(relative: Array, most: float) -> float:
+    """The largest power in (0, most] that leaves half of the particles effective, by bisection."""
+    low, high = 0.0, most
+    while high - low > 0.01 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if effective_share(middle * relative) >= 0.5 else (low, middle)
+    return high
 
 
 def _from_ratios(ratios: Array) -> Array:

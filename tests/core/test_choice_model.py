@@ -63,6 +63,35 @@ def test_renewing_changes_nothing_but_the_particles(monkeypatch: pytest.MonkeyPa
     assert len(np.unique(moved.weights, axis=0)) > 0.95 * len(moved.weights)
 
 
+@pytest.mark.parametrize(
+    ("lapse", "beta", "most"), [(0.0, 50.0, 0.01), (0.0, 200.0, 0.005), (0.01, 50.0, 0.02)]
+)
+def test_contradictions_that_leave_next_to_no_particle(lapse: float, beta: float, most: float) -> None:
+    """Without careless answers a circle of preferences allows a small region only, which few particles hit."""
+    model = belief(3, lapse=lapse, beta=beta, particles=1000)
+    circle = ([1.0, -1.0, 0.0], [0.0, 1.0, -1.0], [-1.0, 0.0, 1.0], [1.0, -0.2, -0.9], [-0.9, -0.1, 1.0])
+    for difference in circle:
+        model.update(np.array(difference))
+    grid = morl.weights.lattice(3, partitions=400)
+    utility = beta * grid @ np.array(circle).T
+    log_density = np.log(lapse + (1 - 2 * lapse) * np.exp(-np.logaddexp(0, -utility))).sum(axis=1)
+    density = np.exp(log_density - log_density.max())
+    density /= density.sum()
+    mean = density @ grid
+    spread = np.sqrt(density @ (grid - mean) ** 2)
+    np.testing.assert_allclose(model.mean, mean, atol=most)
+    found = np.sqrt(model.probabilities @ (model.weights - model.mean) ** 2)
+    np.testing.assert_allclose(found, spread, rtol=0.25)
+
+
+def test_the_likelihood_keeps_its_digits() -> None:
+    """Certain users who contradict themselves: the probability is exp(-50), not 0."""
+    model = belief(2, lapse=0.0, beta=100.0, particles=4)
+    model.weights = np.array([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [1.0, 0.0]])
+    found = model._log_chances(model.weights, np.array([[-1.0, 1.0]]), np.array([[1.0, 0.0]]))
+    np.testing.assert_allclose(found, [-50.0, -np.log(2), 0.0, -100.0], atol=1e-12)
+
+
 @given(arrays(np.float64, 3, elements=st.floats(-1, 1)))
 def test_chances_of_both_orders_add_up(difference: Any) -> None:
     model = belief(3, particles=50)
