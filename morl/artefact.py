@@ -9,13 +9,14 @@ be exported, and beside it the preference, or the number of the policy, that was
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl import store
+from morl import registry, store
 from morl import weights as preference_weights
 from morl._arrays import Array, as_count
 from morl.errors import CheckpointError, MorlError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 FORMAT = "morl-policy"
 SCHEMA_VERSION = 1
+
+PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+"""How texts begin that may name what a module holds; ids such as module:Id-v0 do, too, and name nothing."""
 
 USAGE = (
     "policy = morl.load_policy(FOLDER); action = policy.act(obs), for one observation or a batch, numpy or torch; "
@@ -64,7 +68,7 @@ class ChosenPolicy:
             self.preference = preference_weights.validate(preference, agent.num_objectives)
             if self.preference.ndim != 1:
                 raise MorlError(f"expected one preference, got {len(self.preference)}")
-        self.member = None if member is None else as_count(member, name="member", minimum=0)
+        self.member = None if member is None else _checked_member(member, agent)
         self.metadata = dict(metadata or {})
         self._rows = 0
         self._policy: Policy | None = None
@@ -186,9 +190,77 @@ def load_policy(path: str | Path, *, device: torch.device | str = "cpu") -> Chos
         preference, member = header["preference"], header["member"]
         saved = state["agent"]
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is no whole policy: {error} is missing; write it again") from None
-    agent = Agent.from_state(saved, device=device, source=str(path))
+        raise CheckpointError(f"{path} is no whole policy ({error!r}); write it again") from None
+    try:
+        agent = Agent.from_state(saved, device=device, source=str(path))
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is no whole policy: its agent cannot be made ({error!r})") from error
     return ChosenPolicy(agent, preference=preference, member=member, metadata=header)
+
+
+def environment_of(policy: ChosenPolicy) -> tuple[str, dict[str, Any]]:
+    """The environment that a policy's folder names, and its keyword arguments.
+
+    Raises:
+        CheckpointError: the entries are of the wrong type.
+        MorlError: see `check_environment`.
+    """
+    env = policy.metadata.get("env", policy.agent.env_id)
+    kwargs = policy.metadata.get("env_kwargs", {})
+    if not isinstance(env, str) or not isinstance(kwargs, dict):
+        raise CheckpointError(
+            f"expected a policy with the id of an environment and a dictionary of arguments, got {env!r} and "
+            f"{kwargs!r}; write the policy again"
+        )
+    check_environment(env, kwargs)
+    return env, kwargs
+
+
+def check_environment(env: str, kwargs: Mapping[str, Any] | None = None) -> None:
+    """Refuse an environment that a folder names and that could be anything.
+
+    A name "module:Class", there or among the arguments, is looked up and called when the environment is
+    made. Only classes with `reset` and `step` may be: a folder from a stranger must not run anything else.
+
+    Raises:
+        MorlError: a name of something else.
+    """
+    for path in _paths((env, kwargs)):
+        try:
+            found = registry.resolve(path)
+        except MorlError:
+            continue  # such as a time of day; what does not exist cannot be called
+        if not (isinstance(found, type) and hasattr(found, "reset") and hasattr(found, "step")):
+            raise MorlError(
+                f"expected the id or the class of an environment, this folder names {path}, which could do "
+                "anything; if you trust it, name the environment yourself: --env, and --env-kwargs"
+            )
+
+
+def _paths(value: Any) -> Iterator[str]:
+    """All texts in nested JSON values that look like "module:attribute", terms in brackets cut off."""
+    if isinstance(value, str):
+        found = PATH.match(value)
+        if found is not None:
+            yield found[0]
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _paths(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _paths(item)
+
+
+def _checked_member(member: Any, agent: Any) -> int:
+    """The number of one of the agent's policies."""
+    number = as_count(member, name="member", minimum=0)
+    if not hasattr(agent, "follow"):
+        raise MorlError(
+            f"expected an agent that is a set of policies, {agent.name} is not; give a preference"
+        )
+    if number >= len(agent.returns):
+        raise MorlError(f"expected a member below {len(agent.returns)}, the number of policies, got {number}")
+    return number
 
 
 def is_policy(path: str | Path) -> bool:

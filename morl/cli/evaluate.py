@@ -11,7 +11,7 @@ import numpy as np
 from morl import weights as preference_weights
 from morl._arrays import Array
 from morl.agent import load
-from morl.artefact import ChosenPolicy, is_policy, load_policy
+from morl.artefact import ChosenPolicy, check_environment, environment_of, is_policy, load_policy
 from morl.cli.options import Evaluate, Trained
 from morl.cli.tables import print_comparison
 from morl.comparison import compare
@@ -115,8 +115,11 @@ def subject(options: Trained) -> Subject:
         return Subject(run.load_agent(options.device), env or run.config.env, {**kwargs, **given})
     if is_policy(path):
         policy = load_policy(path, device=options.device)
-        kwargs = policy.metadata.get("env_kwargs", {}) if env is None else {}
-        env = env or policy.metadata.get("env", policy.agent.env_id)
+        if env is not None:
+            return Subject(policy, env, given, policy)
+        env, kwargs = environment_of(policy)
         return Subject(policy, env, {**kwargs, **given}, policy)
     agent = load(path, device=options.device)
+    if env is None:
+        check_environment(agent.env_id)
     return Subject(agent, env or agent.env_id, given)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from toy_runs import config, train
 from toys import Corridor, CorridorWalker, PlainCorridor
 
 import morl
+from morl import artefact, store
 from morl.artefact import ChosenPolicy
 from morl.baselines.members import evaluate_members
 from morl.choosing import choose
+from morl.cli import main
 from morl.errors import CheckpointError, MorlError
 from morl.front import Front
 from morl.runs import Run
@@ -200,8 +204,94 @@ def test_an_observation_of_another_shape(obs: Any) -> None:
         ({"preference": [[1, 0]]}, "expected one preference"),
         ({"preference": [1, 1]}, "sum to 2"),
         ({"member": -1}, "member"),
+        ({"member": 0}, "a set of policies, corridor-walker is not"),
     ],
 )
 def test_commands_that_are_none(command: dict[str, Any], message: str) -> None:
     with pytest.raises(MorlError, match=message):
         ChosenPolicy(CorridorWalker(Corridor(4)), **command)
+
+
+def test_a_member_that_does_not_exist() -> None:
+    agent = agent_of("mo-q-learning")
+    assert ChosenPolicy(agent, member=4).member == 4
+    with pytest.raises(MorlError, match="expected a member below 5, the number of policies, got 5"):
+        ChosenPolicy(agent, member=5)
+
+
+ACCRUED = {"mo-q-learning": {"accrued": True, "scalarisation": "chebyshev"}, "morld": {"criterion": "esr"}}
+
+
+@pytest.mark.parametrize("name", sorted(ACCRUED))
+def test_agents_that_remember_what_was_paid(name: str, tmp_path: Path) -> None:
+    """Stepped by hand, as the manual says, each policy of the set earns what it was evaluated to."""
+    kind, settings = morl.registry.agent_class(name), {**SMALL[name], **ACCRUED[name]}
+    agent = kind(Corridor(4), seed=3, **settings).learn(800, progress=False)
+    front = evaluate_members(agent, PlainCorridor, episodes=1)
+    for row in range(len(front)):
+        saved = replace(choose(front, weights=[1, 0]), index=row).save(tmp_path / str(row), agent=agent)
+        policy, env = morl.load_policy(saved), PlainCorridor()
+        for _ in range(2):  # a second episode remembers nothing of the first
+            earned, done, step = np.zeros(2), False, 0
+            obs, _ = env.reset(seed=0)
+            policy.reset()
+            while not done:
+                obs, reward, terminated, truncated, _ = env.step(policy.act(obs))
+                done = terminated or truncated
+                policy.observe(reward, done)
+                earned, step = earned + agent.gamma**step * np.asarray(reward), step + 1
+            np.testing.assert_allclose(earned, front.returns[row], rtol=1e-6)
+
+
+def rewritten(policy: ChosenPolicy, path: Path, **changes: Any) -> Path:
+    """A policy's folder with other entries, and checksums that fit them."""
+    header = {"preference": [0.5, 0.5], "member": None, **policy.metadata, **changes}
+    state = {"policy": header, "agent": policy.agent.to_state()}
+    return store.save(path, state, format=artefact.FORMAT, version=artefact.SCHEMA_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("env", "kwargs", "named"),
+    [
+        ("toy_calls:note", {"text": "run"}, "toy_calls:note"),
+        ("toy_calls:note[gain]", {}, "toy_calls:note"),
+        ("toys:PlainCorridor", {"base": [{"make": "toy_calls:note"}]}, "toy_calls:note"),
+        ("toy_calls:Note", {"text": "run"}, "toy_calls:Note"),
+    ],
+)
+def test_a_strangers_folder_runs_nothing(
+    env: str, kwargs: Any, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ("called = []", "def note(text=None):", "    called.append(text)", "class Note:")
+    lines += ("    def __init__(self, text=None):", "        called.append(text)")
+    (tmp_path / "toy_calls.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = rewritten(
+        ChosenPolicy(agent_of("random"), preference=[0.5, 0.5]), tmp_path / "p", env=env, env_kwargs=kwargs
+    )
+    with pytest.raises(MorlError, match=f"this folder names {named}, which could do anything"):
+        artefact.environment_of(morl.load_policy(folder))
+    for command in (["play", "--no-render"], ["evaluate"]):
+        assert main([command[0], str(folder), *command[1:]]) == 2
+    assert importlib.import_module("toy_calls").called == []
+
+
+@pytest.mark.parametrize(
+    "env", ["deep-sea-treasure-v0", "toys:PlainCorridor", "toys:Nothing", "mo_gymnasium:x-v0"]
+)
+def test_environments_that_a_folder_may_name(env: str) -> None:
+    metadata = {"env": env, "env_kwargs": {"start": "12:30", "slip": 0.5, "at": "noon:sharp"}}
+    policy = ChosenPolicy(agent_of("random"), preference=[0.5, 0.5], metadata=metadata)
+    assert artefact.environment_of(policy) == (env, metadata["env_kwargs"])
+
+
+def test_folders_with_entries_of_another_kind(tmp_path: Path) -> None:
+    policy = ChosenPolicy(agent_of("random"), preference=[0.5, 0.5])
+    for i, changes in enumerate(({"env": 3}, {"env_kwargs": [1]})):
+        with pytest.raises(CheckpointError, match="the id of an environment and a dictionary"):
+            artefact.environment_of(morl.load_policy(rewritten(policy, tmp_path / str(i), **changes)))
+    whole = {"policy": {"preference": [0.5, 0.5], "member": None}, "agent": policy.agent.to_state()}
+    for i, state in enumerate(({**whole, "policy": [1]}, {**whole, "agent": {"header": {}}}, {})):
+        path = store.save(tmp_path / f"s{i}", state, format=artefact.FORMAT, version=artefact.SCHEMA_VERSION)
+        with pytest.raises(CheckpointError, match="is no whole policy"):
+            morl.load_policy(path)
