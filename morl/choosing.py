@@ -26,7 +26,7 @@ from morl.artefact import save_policy
 from morl.choice_rules import checked_thresholds, limits_of, nearest_miss, shortfalls, worth
 from morl.errors import MorlError
 from morl.front import Front
-from morl.judging import mean_returns, source_of, to_unit_ranges
+from morl.judging import mean_returns, to_choose_from, to_unit_ranges
 from morl.runs import Run
 from morl.utility import UtilityFunction
 
@@ -135,14 +135,19 @@ class Choice:
             if not hasattr(agent, "follow") or len(getattr(agent, "returns", ())) != len(self.front):
                 raise MorlError(
                     "expected a front with the preference behind each point, this one has none, so nothing "
-                    "says how to command the agent; evaluate it again with `morl evaluate`"
+                    "says how to command the agent; evaluate it again with `morl evaluate`, or choose among "
+                    "the policies of a set (--members)"
                 )
             member = self.index
-        return ChosenPolicy(
-            agent, preference=self.preference, member=member, metadata=self._metadata(agent.env_id)
-        )
+        return ChosenPolicy(agent, preference=self.preference, member=member, metadata=self._metadata())
 
-    def _metadata(self, env_id: str) -> dict[str, Any]:
+    def _environment(self) -> dict[str, Any]:
+        """The environment that paid the returns: the run's, unless the front is of another."""
+        if self.run is not None and self.run.front().env_id == self.front.env_id:
+            return {"env": self.run.config.env, "env_kwargs": self.run.config.env_kwargs}
+        return {"env": self.front.env_id, "env_kwargs": {}}
+
+    def _metadata(self) -> dict[str, Any]:
         """What the policy's folder says of it, as JSON values."""
         front, row = self.front, self.index
         card = registry.get_card(front.env_id)
@@ -151,8 +156,7 @@ class Choice:
         if front.episode_returns_undiscounted is not None:
             expected["undiscounted"] = _row(mean_returns(front, undiscounted=True), row)
         return {
-            "env": env_id if self.run is None else self.run.config.env,
-            "env_kwargs": {} if self.run is None else self.run.config.env_kwargs,
+            **self._environment(),
             "objectives": list(front.objectives),
             "units": [units.get(name, "") for name in front.objectives],
             "gamma": front.gamma,
@@ -190,6 +194,7 @@ def choose(
     utility: str | UtilityFunction | None = None,
     undiscounted: bool = False,
     front: Front | str | Path | None = None,
+    members: bool = False,
 ) -> Choice:
     """Choose the point of the largest utility among those that meet every threshold.
 
@@ -207,14 +212,14 @@ def choose(
         utility: a utility function or "module:function"; see `morl.utility`.
         undiscounted: judge by undiscounted returns; else by those under the front's discount.
         front: another evaluation of the run, such as one with more episodes.
+        members: choose among all policies of an agent that is a set of policies, evaluated for this; its own
+            front has only those that linear preferences ask for.
 
     Raises:
         MorlError: nothing to choose by, an unknown objective, weights that are none, or thresholds that no
             point meets; the message says by how much the nearest misses.
     """
-    found, run = source_of(source)
-    if front is not None:
-        found = source_of(front).front
+    found, run = to_choose_from(source, front=front, members=members)
     returns, errors = mean_returns(found, undiscounted=undiscounted)
     thresholds = checked_thresholds(at_least or {}, found.objectives)
     values, weights, what = worth(returns, found.objectives, weights, utility, thresholds)
@@ -256,6 +261,8 @@ def _check_same(agent: Agent, front: Front) -> None:
         "agent": (front.agent, agent.name),
         "seed": (front.training_seed, agent.seed),
         "steps of training": (front.training_steps, agent.steps),
+        # Two trainings that differ in their settings alone are told apart by the time that they took.
+        "seconds of training": (front.training_seconds, agent.seconds),
     }
     for what, (evaluated, found) in pairs.items():
         if evaluated is not None and evaluated != found:

@@ -24,7 +24,7 @@ from morl import pareto
 from morl._arrays import Array, as_count, as_points, as_vector
 from morl.choice_model import Belief, entropy, weighted_quantiles
 from morl.errors import MorlError
-from morl.judging import mean_returns, ranges, source_of
+from morl.judging import mean_returns, ranges, to_choose_from
 
 MOST_PAIRS = 500
 """Of more pairs of points, so many are drawn as possible questions."""
@@ -117,7 +117,12 @@ class Elicitation:
         """The `level`-quantile of how much utility `best()` loses against the point that is truly best.
 
         As a share of the difference in utility between the best and the worst point that none dominates.
+
+        Raises:
+            MorlError: a level outside of [0, 1].
         """
+        if not 0 <= level <= 1:
+            raise MorlError(f"expected a level in [0, 1], got {level!r}")
         utilities = self.posterior.weights @ self._unit.T
         most, least = utilities.max(axis=1), utilities.min(axis=1)
         lost = (most - utilities[:, self._best()]) / np.where(most > least, most - least, 1.0)
@@ -219,6 +224,7 @@ def elicit(
     questions: int = 10,
     tolerance: float = TOLERANCE,
     undiscounted: bool = False,
+    members: bool = False,
     **settings: Any,
 ) -> Elicitation:
     """Begin an elicitation about the points of a front; with `ask`, go through with it.
@@ -231,15 +237,19 @@ def elicit(
         tolerance: stop earlier when the choice loses no more than this share of the range of utility, with
             a probability of 95 % (`Elicitation.regret`).
         undiscounted: compare undiscounted returns.
+        members: compare all policies of a run whose agent is a set of policies; see `morl.choose`.
         settings: of `Elicitation`.
 
     Raises:
         MorlError: no front, settings out of their range, or an answer that is none.
     """
+    questions = as_count(questions, name="questions", minimum=0)
+    if not 0 <= tolerance <= 1:
+        raise MorlError(f"expected a tolerance in [0, 1], a share of the range, got {tolerance!r}")
     if isinstance(source, (np.ndarray, list, tuple)) or hasattr(source, "detach"):
         points = as_points(source)
     else:
-        points, _ = mean_returns(source_of(source).front, undiscounted=undiscounted)
+        points, _ = mean_returns(to_choose_from(source, members=members).front, undiscounted=undiscounted)
     session = Elicitation(points, **settings)
     if ask is None:
         return session

@@ -47,6 +47,52 @@ def source_of(source: Any) -> Source:
     return Source(Front.load(path), None)
 
 
+def to_choose_from(source: Any, *, front: Any = None, members: bool = False) -> Source:
+    """The run and the front that a choice is made from: another evaluation of it, or that of all its policies.
+
+    Args:
+        source: as for `source_of`.
+        front: another evaluation, a `Front` or its file, to take in the place of the run's own.
+        members: evaluate every policy of an agent that is a set of policies, as the run's own front was
+            evaluated; weights alone never ask for those in the concave parts of a front.
+
+    Raises:
+        MorlError: both at once, members of a front without a run, or of an agent that has none.
+    """
+    found = source_of(source)
+    if front is not None and members:
+        raise MorlError("expected another evaluation (front) or all policies (members), got both; drop one")
+    if front is not None:
+        return Source(source_of(front).front, found.run)
+    if not members:
+        return found
+    if found.run is None:
+        raise MorlError("expected a run for members: a front alone has points, but no policies to evaluate")
+    return Source(_front_of_members(found.run, found.front), found.run)
+
+
+def _front_of_members(run: Run, own: Front) -> Front:
+    """A point for each policy of a run's agent, from the same kind of evaluation as its `own` front."""
+    import morl
+
+    agent = run.load_agent()
+    if not hasattr(agent, "follow"):
+        raise MorlError(
+            f"expected an agent that is a set of policies, such as morld or evolution, got {agent.name}, "
+            "which is one policy for all preferences; leave members out"
+        )
+    front: Front = morl.baselines.evaluate_members(
+        agent,
+        run.config.env,
+        episodes=own.episodes,
+        seed=1 if own.evaluation_seed is None else own.evaluation_seed,
+        backend="batched" if own.backend == "batched" else "original",
+        gamma=own.gamma,
+        env_kwargs=run.config.env_kwargs,
+    )
+    return front
+
+
 def mean_returns(front: Front, *, undiscounted: bool = False) -> tuple[Array, Array]:
     """Mean returns (k, m) and their standard errors (k, m), under the front's discount or without.
 

@@ -17,6 +17,9 @@ class Chosen:
     """A run directory, or a front file, which has no policies to write."""
     front: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Another evaluation of the run, such as one with more episodes by `morl evaluate`."""
+    members: FlagCreatePairsOff[bool] = False
+    """Choose among all policies of an agent that is a set of them (mo-q-learning, pareto-q-learning, evolution,
+    morld, sweep), evaluated for this; its front has only those that linear preferences ask for."""
     undiscounted: FlagCreatePairsOff[bool] = False
     """Go by what episodes earn in all; by default returns are under the front's discount."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None

@@ -28,6 +28,7 @@ def run(options: Choose) -> None:
         utility=options.utility,
         undiscounted=options.undiscounted,
         front=options.front,
+        members=options.members,
     )
     print_choice(choice)
     if options.out is not None:

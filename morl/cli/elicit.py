@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 from rich.markup import escape
@@ -14,7 +15,7 @@ from morl.cli.tables import make_table, show
 from morl.elicitation import SURE, TOLERANCE, Elicitation
 from morl.errors import MorlError
 from morl.front import Front
-from morl.judging import mean_returns, source_of
+from morl.judging import Source, mean_returns, to_choose_from
 
 PROMPT = "Which do you prefer? 1, 2, = (equal), s (skip), q (end): "
 
@@ -26,14 +27,12 @@ def run(options: Elicit) -> None:
     """Ask, print what the answers say, write the policy if asked."""
     if options.questions < 1:
         raise MorlError(f"expected at least one question, got --questions {options.questions}")
-    found = source_of(options.path)
-    front = found.front if options.front is None else source_of(options.front).front
-    if options.out is not None:  # before any question is asked
+    if options.out is not None:
         check_place(options.out)
-        if found.run is None:
-            raise MorlError(
-                f"expected a run for --out, {options.path} is a front, which has points but no policies"
-            )
+    found = to_choose_from(options.path, front=options.front, members=options.members)
+    front = found.front
+    if options.out is not None:
+        check_writable(found, options)
     returns, _ = mean_returns(front, undiscounted=options.undiscounted)
     session = Elicitation(returns, lapse=options.lapse, seed=options.seed)
     kind = {"undiscounted": options.undiscounted}
@@ -48,11 +47,26 @@ def run(options: Elicit) -> None:
     print_choice(choice)
     print(again(options, session))
     if options.out is not None:
-        if not session.answered and session.next_question() is not None:
+        if not (session.answered or is_settled(session) or session.next_question() is None):
             raise MorlError(
                 "expected at least one answer to choose a policy by, got none; nothing is written"
             )
         print(f"policy: {choice.save(options.out)}")
+
+
+def check_writable(found: Source, options: Elicit) -> None:
+    """Raise what writing the policy would, before the user has answered anything."""
+    if found.run is None:
+        raise MorlError(
+            f"expected a run for --out, {options.path} is a front, which has points but no policies"
+        )
+    m = found.front.num_objectives
+    choose(found.run, front=found.front, weights=[1 / m] * m, undiscounted=options.undiscounted).policy()
+
+
+def is_settled(session: Elicitation) -> bool:
+    """Whether further questions would change little."""
+    return session.regret(SURE) <= TOLERANCE
 
 
 def interview(session: Elicitation, front: Front, most: int) -> str:
@@ -62,10 +76,9 @@ def interview(session: Elicitation, front: Front, most: int) -> str:
         if question is None:
             few = "a single point" if len(session.points) == 1 else "no other points worth comparing"
             return f"\nNothing {'more ' if session.answered else ''}to ask: the front has {few}."
-        loss = session.regret(SURE)
-        if loss <= TOLERANCE:
+        if is_settled(session):
             return f"\nSettled after {_answers(session)}: further questions would change little."
-        print_question(session, front, question, f"at most {most}", loss)
+        print_question(session, front, question, f"at most {most}", session.regret(SURE))
         reply = read_reply()
         i, j = question
         if reply == "q":
@@ -144,10 +157,11 @@ def print_weights(session: Elicitation, front: Front) -> None:
 
 def again(options: Elicit, session: Elicitation) -> str:
     """The command that chooses the same without questions."""
-    words = ["morl choose", str(options.path), "--weights", weights_text(session.weights)]
+    words = ["morl", "choose", str(options.path), "--weights", *weights_text(session.weights).split()]
     words += ["--front", str(options.front)] if options.front is not None else []
+    words += ["--members"] if options.members else []
     words += ["--undiscounted"] if options.undiscounted else []
-    return "the same without questions: " + " ".join(words)
+    return "the same without questions: " + shlex.join(words)
 
 
 def _answers(session: Elicitation) -> str:

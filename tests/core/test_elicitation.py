@@ -212,6 +212,10 @@ def test_questions_end() -> None:
         (lambda: Elicitation(ARC).prefer([1.0], [0.0, 1.0]), "returns of shape"),
         (lambda: elicit(ARC, ask=lambda a, b: "first"), "got 'first'"),
         (lambda: elicit(7), "expected a run"),
+        (lambda: elicit(ARC, questions=-1), "questions to be an integer of at least 0"),
+        (lambda: elicit(ARC, questions="10"), "questions"),
+        (lambda: elicit(ARC, tolerance=np.nan), r"tolerance in \[0, 1\]"),
+        (lambda: Elicitation(ARC).regret(90), r"level in \[0, 1\], got 90"),
         (lambda: elicit("nowhere.json"), "nowhere.json"),
     ],
 )
