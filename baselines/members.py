@@ -61,8 +61,13 @@ def evaluate_members(agent: Members, env: Any, **options: Any) -> Front:
         options: episodes, seed, backend and others of `morl.evaluate`, except weights.
 
     Raises:
-        MorlError: the agent has no member yet.
+        MorlError: the agent is no set of policies, or has no member yet.
     """
+    if not hasattr(agent, "follow"):
+        raise MorlError(
+            f"expected an agent that is a set of policies, such as morld or evolution, got {type(agent).__name__}; "
+            "evaluate it for preferences: morl.evaluate"
+        )
     if len(agent.returns) == 0:
         raise MorlError("expected an agent with at least one policy, got none; train it for longer")
     each = _Each(agent)

@@ -20,6 +20,9 @@ from morl.streams import derive_seed, make_generator
 
 PreferenceSampler = Callable[[int, torch.Generator, torch.device], Tensor]
 
+HEADER = ("agent", "name", "config", "spec", "gamma", "seed", "steps", "seconds")
+"""What the header of a saved agent holds."""
+
 FORMAT = "morl-agent"
 SCHEMA_VERSION = 1
 
@@ -231,7 +234,11 @@ class Agent(ABC):
         source: str = "the state",
     ) -> Self:
         """The agent that `to_state` described; errors name the `source`."""
-        header = state["header"]
+        try:
+            header, parameters = state["header"], state["parameters"]
+            header = {name: header[name] for name in HEADER}
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{source} is no whole agent ({error!r}); save it again") from error
         kind = registry.agent_class(header["agent"])
         if not issubclass(kind, cls):
             raise CheckpointError(
@@ -241,7 +248,7 @@ class Agent(ABC):
         config = make_config(kind, None, restore_tuples(header["config"]))
         agent = kind(spec if env is None else env, seed=header["seed"], config=config)
         agent.gamma, agent.steps, agent.seconds = header["gamma"], header["steps"], header["seconds"]
-        agent.load_parameters(state["parameters"])
+        agent.load_parameters(parameters)
         return agent
 
 

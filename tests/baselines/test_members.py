@@ -10,6 +10,7 @@ import morl
 from morl.agent import Policy
 from morl.baselines import evaluate_members
 from morl.baselines.members import finest_lattice
+from morl.errors import MorlError
 
 
 class Fixed:
@@ -59,3 +60,9 @@ def test_the_finest_lattice(m: int, most: int, rows: int) -> None:
     lattice = finest_lattice(m, most)
     assert lattice.shape == (rows, m)
     morl.weights.validate(lattice, m)
+
+
+def test_an_agent_that_is_no_set_is_refused() -> None:
+    agent = morl.agents.ConditionedPPO(Bandit(4), seed=0)
+    with pytest.raises(MorlError, match=r"set of policies, such as morld or evolution, got ConditionedPPO"):
+        evaluate_members(agent, Bandit)

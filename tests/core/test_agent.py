@@ -163,6 +163,16 @@ def test_another_kind_of_agent_is_refused(agent: CorridorWalker, tmp_path) -> No
         Other.load(tmp_path)
 
 
+@pytest.mark.parametrize("missing", ["agent", "gamma", "spec"])
+def test_a_header_that_lacks_something_is_damaged(agent: CorridorWalker, missing: str) -> None:
+    state = agent.to_state()
+    del state["header"][missing]
+    with pytest.raises(CheckpointError, match=f"the state is no whole agent .*{missing}"):
+        Agent.from_state(state)
+    with pytest.raises(CheckpointError, match="no whole agent"):
+        Agent.from_state({})
+
+
 def test_a_saved_setting_that_is_no_more_is_named(agent: CorridorWalker, tmp_path, monkeypatch) -> None:
     agent.save(tmp_path)
 
