@@ -40,8 +40,9 @@ def pareto_front(model: Model, gamma: float) -> Array:
     Pareto value iteration: White 1982, "Multi-objective infinite-horizon discounted Markov decision processes". The
     sets have one step more to go each time, so time is part of the state where a limit cuts episodes off. What is
     combined for several successors may need a memory of the way there; so chance may decide whether an episode ends
-    and what it pays, but not how it goes on (`Model.has_one_way`). Then a policy is a sequence of actions. Memory
-    of the way adds nothing; memory of random rewards might: with it a policy may mix sequences as if by lot.
+    and what it pays, but not how it goes on (`Model.has_one_way`). Then a policy is a sequence of actions: it sees
+    the time, without a time limit too, and may do another thing when it comes to a state again. Memory of the way
+    adds nothing; memory of random rewards might: with it a policy may mix sequences as if by lot.
 
     Raises:
         MorlError: chance decides where a step leads, there are too many trade-offs to list, or returns without time

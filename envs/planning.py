@@ -21,6 +21,7 @@ from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from torch import Tensor
 
+from morl._arrays import as_count
 from morl.envs.base import BatchedEnv
 from morl.errors import EnvError, MorlError
 from morl.streams import Streams
@@ -77,8 +78,10 @@ def enumerate_model(env: BatchedEnv, *, most_states: int = MOST_STATES) -> Model
     Raises:
         EnvError: no batched environment, actions that are not discrete, randomness without outcomes, or too many
             states.
+        MorlError: `most_states` is no positive integer.
     """
     _check(env)
+    most_states = as_count(most_states, name="most_states")
     start_chance, reset_noise = _outcomes(env, "reset")
     chance, step_noise = _outcomes(env, "step")
     canonical: Callable[[Any], Any] = getattr(env, "canonical", lambda state: state)

@@ -55,6 +55,18 @@ class StoredFront:
     plans: tuple[str, ...] | None = None
     """The actions that earn each point, a digit each; None where a policy is no sequence of actions."""
 
+    def __post_init__(self) -> None:
+        """Refuse what no front is, so that a damaged file gives no wrong numbers."""
+        if self.points.ndim != 2 or not self.points.size or not np.isfinite(self.points).all():
+            raise ValueError(f"expected finite points (k, m), got shape {self.points.shape}")
+        if self.plans is not None and len(self.plans) != len(self.points):
+            raise ValueError(f"expected a plan for each of {len(self.points)} points, got {len(self.plans)}")
+
+    @property
+    def claim(self) -> str:
+        """What the front is optimal among, and whether that is proved."""
+        return self.optimal_among if self.exact else f"best known: {self.optimal_among}"
+
 
 def read_fronts(env_id: str) -> tuple[StoredFront, ...]:
     """The fronts on file of an environment; none where there is no file.

@@ -69,7 +69,7 @@ def show(listed: Sequence[library.Entry]) -> None:
             str(len(front.points)),
             f"{volume:.7g}",
             ", ".join(f"{value:g}" for value in reference),
-            ("" if front.exact else "best known: ") + front.optimal_among,
+            front.claim,
             front.method,
             f"{front.seconds:g}",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ AMONG: dict[Kind, str] = {
     "pareto": "deterministic, history-independent policies (SER)",
     "hull": "all policies, by weighted sums (SER)",
 }
-"""What planned fronts are optimal among. Policies see the state and, where there is a time limit, the time."""
+"""What planned fronts are optimal among. Policies see the state and the time."""
 
 ESR = "; made for the expected utility of returns (ESR), which is not planned"
 
@@ -73,12 +74,25 @@ def plan(
 def load(env_id: str, *, gamma: float | None = None, kind: Kind | None = None, **arguments: Any) -> Front:
     """A front on file (see `morl.envs.stored_fronts`), at once; by default for the default protocol's discount.
 
+    Returns:
+        A front with role "exact"; `optimal_among` says among which policies, by which criterion, and where it is only
+        the best known.
+
     Raises:
         MorlError: there is none; the message says what there is.
     """
     env_id = registry.canonical_id(env_id)
     wanted = registry.discount(env_id, gamma)
     known = find_front(env_id, wanted, kind=kind, **arguments)
+    if known is None and arguments:
+        # Perhaps they are those that the environment takes anyway.
+        taken = signature(type(make_vec(env_id, backend="batched", **arguments))).parameters
+        unusual = {
+            name: value
+            for name, value in arguments.items()
+            if name not in taken or taken[name].default != value
+        }
+        known = find_front(env_id, wanted, kind=kind, **unusual)
     if known is None:
         there = [
             f"gamma={front.gamma:g} ({', '.join((front.kind, *(f'{k}={v}' for k, v in front.arguments.items())))})"
@@ -89,7 +103,7 @@ def load(env_id: str, *, gamma: float | None = None, kind: Kind | None = None, *
             f"{', '.join(there) if there else 'none at all'}; plan(...) may make it"
         )
     vec = make_vec(env_id, backend="batched", **arguments)
-    return _front(vec, np.array(known.points), wanted, known.optimal_among)
+    return _front(vec, np.array(known.points), wanted, known.claim)
 
 
 def optimal_among(env_id: str, kind: Kind) -> str:

@@ -245,6 +245,7 @@ class Lopsided(Tables):
         ("deep-sea-treasure-v0", {"kind": "front"}, "kind 'pareto' or 'hull', or None .* got 'front'"),
         ("deep-sea-treasure-v0", {"gamma": 1.5}, r"discount \(gamma\) in \(0, 1\], got 1.5"),
         ("deep-sea-treasure-v0", {"most_states": 5}, "at most 5 states .* `canonical`"),
+        ("deep-sea-treasure-v0", {"most_states": "5"}, "most_states to be an integer of at least 1, got '5'"),
         (Tables(), {"kind": "pareto"}, r"take the convex hull \(kind='hull'\)"),
         (Tables(), {"seed": 1}, "no arguments beside an instance, got seed"),
         (Coin, {}, "to tell what may happen in a step.*step_outcomes"),

@@ -154,10 +154,46 @@ def test_loading_says_what_there_is() -> None:
     front = exact.load("fruit-tree-v0", gamma=1.0, depth=5)
     assert (len(front), front.role, front.gamma) == (32, "exact", 1.0)
     assert front.optimal_among == "deterministic, history-independent policies (SER)"
+    np.testing.assert_array_equal(
+        exact.load("fruit-tree-v0", depth=6).returns, exact.load("fruit-tree-v0").returns
+    )
+    with pytest.raises(MorlError, match=r"on file for gamma=0\.99, found"):
+        exact.load("deep-sea-treasure-v0", max_episode_steps=3)
+    with pytest.raises(MorlError, match="depth of 5, 6 or 7"):
+        exact.load("fruit-tree-v0", depth=4)
     with pytest.raises(MorlError, match=r"for gamma=0.7, found gamma=0.99 \(pareto\)"):
         exact.load("fruit-tree-v0", gamma=0.7)
     with pytest.raises(MorlError, match="found none at all"):
         exact.load("mo-mountaincar-v0")
+
+
+def test_a_front_that_is_only_the_best_known_says_so() -> None:
+    assert exact.load("minecart-v0").optimal_among == (
+        "best known: open-loop plans, which do not look at what was dug (SER)"
+    )
+    assert "best known" not in str(exact.load("minecart-deterministic-v0").optimal_among)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("points", [[1.0, float("nan")]], "finite points"),
+        ("points", [[1.0, 2.0], [3.0]], "inhomogeneous"),
+        ("points", [], "finite points"),
+        ("points", [1.0, 2.0], "finite points"),
+        ("plans", ["1"], "a plan for each of 10 points, got 1"),
+        ("more", 1, "unexpected keyword"),
+    ],
+)
+def test_a_damaged_file_gives_no_wrong_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: Any, message: str
+) -> None:
+    document = json.loads((stored_fronts.FOLDER / "deep-sea-treasure-v0.json").read_text())
+    document["fronts"][0][name] = value
+    (tmp_path / "deep-sea-treasure-v0.json").write_text(json.dumps(document))
+    monkeypatch.setattr(stored_fronts, "FOLDER", tmp_path)
+    with pytest.raises(CheckpointError, match=f"is damaged .*{message}.*install morl again"):
+        read_fronts("deep-sea-treasure-v0")
 
 
 def test_every_front_is_a_copy() -> None:
