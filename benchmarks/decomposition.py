@@ -141,6 +141,8 @@ def rivals(cases: Sequence[Case]) -> list[Case]:
             if rival == "evolution":  # no more environments than it has policies: the rest would stand idle
                 problem = replace(problem, num_envs=min(problem.num_envs, 128))
                 settings = {"episodes": 3} if problem.episodes > 1 else {}
+            if rival == "random":  # what it earns is a mean, not the luck of an episode
+                problem = replace(problem, episodes=max(20, problem.episodes))
             one = Case(problem=problem, agent=rival, label=rival, settings=settings, rivals=())
             found.setdefault(one.name, one)
     return list(found.values())
@@ -329,11 +331,14 @@ def verdict(case: Case, measures: Sequence[dict[str, float]]) -> str:
     for rival in rivals([case]):
         found = [measures_of(rival, result) for result in stored(rival)]
         if found:
-            better = all(
-                median(m[name] for m in measures) > median(m[name] for m in found)
+            pairs = [
+                (median(m[name] for m in measures), median(m[name] for m in found))
                 for name in ("hypervolume", "utility")
-            )
-            said.append(f"above {rival.label} {common.PASS if better else common.SHORT}")
+            ]
+            equal = all(abs(mine - theirs) <= 1e-6 * abs(theirs) for mine, theirs in pairs)
+            better = all(mine > theirs for mine, theirs in pairs)
+            outcome = "EQUAL" if equal else common.PASS if better else common.SHORT
+            said.append(f"above {rival.label} {outcome}")
     return "; ".join(said)
 
 
