@@ -146,6 +146,7 @@ def draw(rates: dict[int, float], path: Path) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.set_xticks(sizes, [str(k) for k in sizes])
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(top=2 * max(rates.values()) / 1000)
     axes.set_xlabel("members")
     axes.set_ylabel("1000 environment steps per second")

@@ -41,7 +41,7 @@ def slippery(num_envs: int, **options: Any) -> Corridor:
         (slippery, {"learner": "dqn", "slots": 1, "schedule": "ucb"}),
         (Target, {"learner": "ppo"}),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else value.__name__,
 )
 def test_each_seed_becomes_what_it_becomes_alone(make: Any, options: dict[str, Any]) -> None:
     together = trained(make, SEEDS, **options).split()
