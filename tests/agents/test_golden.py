@@ -88,7 +88,7 @@ GOLDEN = {
         Golden(Corridor, 60_000, 0.01, {**BY_PPO, "criterion": "esr"}),
         Golden(Target, 60_000, 0.01, {**BY_PPO, "cooperation": "conditioned"}),
     ],
-    "sweep": [Golden(Bandit, 30_000, 1e-4, BY_PPO), Golden(Corridor, 120_000, 0.02, BY_DQN)],
+    "sweep": [Golden(Bandit, 30_000, 1e-4, BY_PPO), Golden(Corridor, 120_000, 0.02, BY_PPO)],
     "evolution": [
         Golden(Bandit, 2_000, 1e-6, BRED),
         Golden(Corridor, 40_000, 0.01, BRED),
