@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,14 +19,14 @@ from morl.agents.policy_set import Policies
 from morl.agents.population_dqn import DQNPopulation, DQNSettings
 from morl.agents.population_ppo import PPOPopulation, PPOSettings
 from morl.agents.scalarisation import Scalarisation
-from morl.errors import MorlError
-from morl.normalise import ObservationNormaliser
+from morl.normalise import CLIP, ObservationNormaliser
 from morl.replay import Sequences
-from morl.rollout import EpisodeReturns, Source, collect
+from morl.rollout import EpisodeReturns, Rollout, Source, collect
 from morl.spec import EnvSpec
 from morl.transitions import Transitions
 
 Criterion = Literal["ser", "esr"]
+Batch = TypeVar("Batch", Rollout, Sequences)
 Cooperation = Literal["none", "transfer", "shared-replay", "shared-trunk", "conditioned"]
 
 
@@ -109,10 +109,20 @@ class MemberTrainer(ABC):
         )  # fmt: skip
         return torch.cat([utility_rises(*part) for part in parts], dim=1)
 
+    def learned_from(self, batch: Batch) -> Batch:
+        """Steps [T, rows of all members, ...] under their members' weights, as the learners are given them."""
+        views = [self.scaled(obs) for obs in (batch.obs, batch.next_obs)]
+        reward = batch.reward
+        if self.criterion == "esr":
+            reward = self.rises(batch.obs, reward, batch.weights)
+        if self.conditioned:
+            views = [torch.cat((view, batch.weights), dim=-1) for view in views]
+        return batch._replace(obs=views[0], next_obs=views[1], reward=reward)
+
     def scaled(self, obs: Tensor) -> Tensor:
         """Observations (..., rows of all members, observed) as the networks are given them, without weights."""
         if not self.normalise:
-            return obs.to(torch.float32).clamp(-10.0, 10.0)
+            return obs.to(torch.float32).clamp(-CLIP, CLIP)
         parts = zip(self.normalisers, obs.chunk(self.teams, dim=-2), strict=True)
         return torch.cat([normaliser(part) for normaliser, part in parts], dim=-2)
 
@@ -131,9 +141,9 @@ class MemberTrainer(ABC):
     def policies(self, numbers: Tensor) -> Policies:
         """The members in training as they would act now, with the statistics of observations as they are."""
         theta = self.acting(self.learner.members)
-        shift = torch.stack([normaliser.mean for normaliser in self.normalisers]).to(theta)
-        scale = torch.stack([(normaliser.variance + 1e-8).rsqrt() for normaliser in self.normalisers]).to(
-            theta
+        shift, scale = (
+            torch.stack([getattr(normaliser, name) for normaliser in self.normalisers]).to(theta)
+            for name in ("mean", "scale")
         )
         if not self.normalise:
             shift, scale = torch.zeros_like(shift), torch.ones_like(scale)
@@ -183,13 +193,7 @@ class PPOTrainer(MemberTrainer):
                 source, lambda obs, _: self.learner.behave(self.networks_see(obs)), rows, length,
                 lambda n: rows, self.returns,
             )  # fmt: skip
-            raw, reward = rollout.obs, rollout.reward
-            if self.criterion == "esr":
-                reward = self.rises(raw, reward, rollout.weights)
-            views = [self.scaled(obs) for obs in (raw, rollout.next_obs)]
-            if self.conditioned:
-                views = [torch.cat((view, rollout.weights), dim=-1) for view in views]
-            rollout = rollout._replace(obs=views[0], next_obs=views[1], reward=reward)
+            raw, rollout = rollout.obs, self.learned_from(rollout)
         metrics, self.batch = self.learner.update(rollout, self.directions, progress)
         self.watch(raw)  # last: the updates must see what the behaviour saw
         return metrics
@@ -233,13 +237,9 @@ class DQNTrainer(MemberTrainer):
     def _prepare(self, batch: Sequences) -> Sequences:
         """What is stored, observations and rewards as the environment gave them, as it is learned from."""
         weights = self.weights.repeat_interleave(batch.obs.shape[1] // self.size, 0)
-        weights = weights.expand(*batch.reward.shape)
-        reward, views = batch.reward, [self.scaled(obs) for obs in (batch.obs, batch.next_obs)]
-        if self.criterion == "esr":
-            reward = self.rises(batch.obs, reward, weights)
-        if self.conditioned:
-            views = [torch.cat((view, weights), dim=-1) for view in views]
-        return batch._replace(obs=views[0], next_obs=views[1], reward=reward)
+        asked = batch._replace(weights=weights.expand(*batch.reward.shape))
+        # Its learner goes on with the directions that came as weights.
+        return self.learned_from(asked)._replace(weights=batch.weights)
 
     def train(self, source: Source, length: int, progress: float, *, warming: bool) -> dict[str, Any]:
         """A few steps, at random while warming; then the updates that they owe."""
@@ -283,11 +283,7 @@ def make_trainer(
     cooperation: Cooperation,
     **options: Any,
 ) -> PPOTrainer | DQNTrainer:
-    """Members that learn by what the settings belong to, and share what their cooperation says.
-
-    Raises:
-        MorlError: the learner has nothing of the kind to share.
-    """
+    """Members that learn by what the settings belong to, and share what their cooperation says."""
     options["conditioned"] = cooperation == "conditioned"
     if isinstance(settings, DQNSettings):
         trunk = {"conditioned": ("trunk", "value", "advantage"), "shared-trunk": ("trunk",)}
@@ -295,11 +291,5 @@ def make_trainer(
             spec, obs_dim, seeds, settings=settings, shared=trunk.get(cooperation, ()),
             shared_replay=cooperation == "shared-replay", **options,
         )  # fmt: skip
-    if cooperation == "shared-replay":
-        raise MorlError('PPO learns from its own steps only: take learner="dqn" for a shared replay')
-    if cooperation == "shared-trunk":
-        raise MorlError(
-            'policy and critic of PPO have no trunk: take learner="dqn", or cooperation="conditioned"'
-        )
     shared = ("policy", "critic") if cooperation == "conditioned" else ()
     return PPOTrainer(spec, obs_dim, seeds, settings=settings, shared=shared, **options)

@@ -85,7 +85,7 @@ class Decomposition:
         self.rounds = np.zeros(size, dtype=np.int64)
         """(K,) how often each member was trained."""
         self.gains = np.zeros(size)
-        """(K,) sum over rounds of the hypervolume that the member's training added, as a share of the front's."""
+        """(K,) sum over rounds of what the member's training added to the front, as `tell` was told."""
         self.turn = 0
 
     def ask(self) -> list[Task]:
@@ -150,7 +150,7 @@ class Decomposition:
         """Everything that changes, ready for JSON."""
         return {
             "weights": self.weights.tolist(),
-            "returns": [None if np.isnan(row).any() else row.tolist() for row in self.returns],
+            "returns": rows_to_json(self.returns),
             "rounds": self.rounds.tolist(),
             "gains": self.gains.tolist(),
             "turn": self.turn,
@@ -160,8 +160,17 @@ class Decomposition:
     def load_state(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self.weights = np.array(state["weights"])
-        missing = [np.nan] * self.weights.shape[1]
-        self.returns = np.array([missing if row is None else row for row in state["returns"]])
+        self.returns = rows_from_json(state["returns"], self.weights.shape[1])
         self.rounds, self.gains = np.array(state["rounds"]), np.array(state["gains"])
         self.turn = state["turn"]
         self.rng.bit_generator.state = state["rng"]
+
+
+def rows_to_json(rows: Array) -> list[list[float] | None]:
+    """Rows (k, m) as JSON holds them: one with a NaN, which is not known yet, as None."""
+    return [None if np.isnan(row).any() else row.tolist() for row in rows]
+
+
+def rows_from_json(rows: Sequence[Sequence[float] | None], m: int) -> Array:
+    """The inverse of `rows_to_json`, (k, m)."""
+    return np.array([[np.nan] * m if row is None else row for row in rows])

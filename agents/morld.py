@@ -103,8 +103,10 @@ class MORLD(Agent):
             team.begin()
         if self._taking_turns:
             self.trainer.learner.members = population.take(self.members, self._in_training())
-        self._assign()
-        self._restart(7)
+        self.trainer.assign(
+            torch.cat([team.weights for team in self.teams]), torch.cat([team.returns for team in self.teams])
+        )
+        self.transitions.reset(self._episode_seeds(7))
 
     @property
     def _taking_turns(self) -> bool:
@@ -116,13 +118,14 @@ class MORLD(Agent):
         rows = [r * size + member for r, team in enumerate(self.teams) for member in team.in_training]
         return torch.tensor(rows, device=self.device)
 
-    def _assign(self) -> None:
-        self.trainer.assign(*(torch.cat([getattr(t, x) for t in self.teams]) for x in ("weights", "returns")))
-
-    def _restart(self, purpose: int) -> None:
-        """Start new episodes, with seeds that belong to the members."""
-        seeds = [s for team in self.teams for s in team.episode_seeds(purpose, team.rounds)]
-        self.transitions.reset(population.env_seeds(self.env, seeds, self.spec.num_envs))
+    def _episode_seeds(self, purpose: int, time: int | None = None) -> Any:
+        """What to start new episodes with: seeds that belong to the members, by default of this round."""
+        seeds = [
+            s
+            for team in self.teams
+            for s in team.episode_seeds(purpose, team.rounds if time is None else time)
+        ]
+        return population.env_seeds(self.env, seeds, self.spec.num_envs)
 
     def _exchange(self, most: int) -> dict[str, Any]:
         """Selection, then what members tell each other: kept policies, weights, parameters, turns."""
@@ -154,7 +157,7 @@ class MORLD(Agent):
     def _select(self, most: int) -> Array:
         """Discounted returns (S, N, m) of one greedy episode in each environment, in at most `most` steps."""
         n = self.spec.num_envs
-        self._restart(8)
+        self.transitions.reset(self._episode_seeds(8))
         total = torch.zeros(n, self.num_objectives, dtype=torch.float64, device=self.device)
         alive = torch.ones(n, dtype=torch.bool, device=self.device)
         steps = 0
@@ -302,6 +305,4 @@ class MORLD(Agent):
             team.load_state(part)
         self.rollouts, self.longest = state["counts"]
         if self.teams[0].tasks:
-            seeds = [s for team in self.teams for s in team.episode_seeds(9, self.steps)]
-            restart = population.env_seeds(self.env, seeds, self.spec.num_envs)
-            self.transitions.load_state(state["transitions"], seed=restart)
+            self.transitions.load_state(state["transitions"], seed=self._episode_seeds(9, self.steps))

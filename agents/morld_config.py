@@ -91,6 +91,10 @@ class Config:
             )
         if self.cooperation == "shared-replay" and self.learner == "ppo":
             raise MorlError('PPO learns from its own steps only: take learner="dqn" for a shared replay')
+        if self.cooperation == "shared-trunk" and self.learner == "ppo":
+            raise MorlError(
+                'policy and critic of PPO have no trunk: take learner="dqn", or cooperation="conditioned"'
+            )
 
     def longest_selection(self, gamma: float) -> int:
         """How many steps a selection episode may take with this discount."""
@@ -101,6 +105,4 @@ class Config:
     @property
     def learns_by_dqn(self) -> bool:
         """Whether members learn by DQN, not PPO."""
-        return self.learner == "dqn" or (
-            self.learner == "auto" and self.cooperation in ("shared-replay", "shared-trunk")
-        )
+        return self.learner == "dqn" or self.cooperation in ("shared-replay", "shared-trunk")

@@ -14,6 +14,7 @@ from morl._arrays import Array
 from morl.agents import population
 from morl.agents.accrued import with_accrued
 from morl.errors import CheckpointError
+from morl.normalise import CLIP
 from morl.pareto import ParetoArchive
 
 
@@ -152,7 +153,7 @@ class FollowMembers:
         if self.gamma is not None:
             obs = with_accrued(obs, self.accrued, self.factor)
         obs = obs[self.rows] - self.policies.shift.unsqueeze(1)
-        inputs = (obs * self.policies.scale.unsqueeze(1)).clamp(-10.0, 10.0)
+        inputs = (obs * self.policies.scale.unsqueeze(1)).clamp(-CLIP, CLIP)
         if self.conditioned:
             inputs = torch.cat(
                 (inputs, self.policies.weights.unsqueeze(1).expand(-1, inputs.shape[1], -1)), -1

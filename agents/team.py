@@ -15,7 +15,7 @@ from torch import Tensor
 
 from morl._arrays import Array
 from morl.agents.diagnosis import diagnose
-from morl.agents.front_search import Decomposition, Task, spread_weights
+from morl.agents.front_search import Decomposition, Task, rows_from_json, rows_to_json, spread_weights
 from morl.agents.morld_config import Config
 from morl.agents.policy_set import Policies, PolicySet
 from morl.agents.scalarisation import Scalarisation
@@ -56,10 +56,9 @@ class Team:
         self.stalled = np.zeros(config.population, dtype=np.int64)
         """(K,) for how many selections it has not earned more."""
 
-    def begin(self) -> list[int]:
-        """Decide on the next round; the numbers of its members (slots,)."""
+    def begin(self) -> None:
+        """Decide on the next round."""
         self.tasks = self.search.ask()
-        return self.in_training
 
     @property
     def in_training(self) -> list[int]:
@@ -135,7 +134,7 @@ class Team:
             "members in training": self.in_training,
             "weights in training": [list(task.weights) for task in self.tasks],
             "rounds": self.rounds,
-            "best": [None if np.isnan(row).any() else row.tolist() for row in self.best],
+            "best": rows_to_json(self.best),
             "stalled": self.stalled.tolist(),
         }
 
@@ -146,5 +145,4 @@ class Team:
         pairs = zip(state["members in training"], state["weights in training"], strict=True)
         self.tasks = [Task(member, tuple(weights)) for member, weights in pairs]
         self.rounds, self.stalled = state["rounds"], np.array(state["stalled"])
-        missing = [np.nan] * self.best.shape[1]
-        self.best = np.array([missing if row is None else row for row in state["best"]])
+        self.best = rows_from_json(state["best"], self.best.shape[1])

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+CLIP = 10.0
+"""Bound of scaled observations."""
+
 
 class ObservationNormaliser:
     """Scales observations to zero mean and unit variance, estimated from all observations seen in training.
@@ -20,7 +23,7 @@ class ObservationNormaliser:
     """
 
     def __init__(
-        self, shape: tuple[int, ...], *, clip: float = 10.0, device: torch.device | str = "cpu"
+        self, shape: tuple[int, ...], *, clip: float = CLIP, device: torch.device | str = "cpu"
     ) -> None:
         self.clip = clip
         self.count = torch.zeros((), device=device, dtype=torch.float64)
@@ -39,10 +42,14 @@ class ObservationNormaliser:
         self.variance = spread / total
         self.count = total
 
+    @property
+    def scale(self) -> Tensor:
+        """What centred observations are multiplied by, shape `shape`, float64."""
+        return (self.variance + 1e-8).rsqrt()
+
     def __call__(self, obs: Tensor) -> Tensor:
         """Scaled observations (..., *shape), float32, by the statistics as they stand."""
-        scale = (self.variance + 1e-8).rsqrt()
-        scaled = (obs.to(torch.float32) - self.mean.to(torch.float32)) * scale.to(torch.float32)
+        scaled = (obs.to(torch.float32) - self.mean.to(torch.float32)) * self.scale.to(torch.float32)
         return scaled.clamp(-self.clip, self.clip)
 
     def state(self) -> dict[str, Any]:
