@@ -74,19 +74,7 @@ def theirs(python: str, seed: int, seconds: float) -> list[dict[str, float]]:
         "population": the_case().settings["population"],
         "seconds": seconds,
     }
-    points = []
-    command = [python, str(common.FOLDER / "peer_morld.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps(request))
-        process.stdin.close()
-        for line in process.stdout:
-            if line.startswith("{"):
-                points.append(json.loads(line))
-                print(f"  {line.strip()[:160]}", file=sys.stderr, flush=True)
-    if process.returncode or not points:
-        raise common.BenchmarkError(f"peer_morld.py ended with exit status {process.returncode}")
-    return points
+    return common.run_peer("peer_morld.py", python, request)
 
 
 def show(result: dict[str, Any]) -> str:

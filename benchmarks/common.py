@@ -95,6 +95,50 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+# --- fronts ------------------------------------------------------------------------------------------
+
+MATCH = 1e-3
+"""How far, relative to each coordinate, a return may fall short of an exact one that it counts as."""
+
+
+def points_found(returns: Any, exact: Any) -> int:
+    """How many of the exact points (l, m) some of the returns (k, m) reach in every coordinate."""
+    import numpy as np
+
+    return int((returns[:, None] >= exact - MATCH * np.abs(exact)).all(axis=2).any(axis=0).sum())
+
+
+# --- peers -------------------------------------------------------------------------------------------
+
+
+def run_peer(
+    script: str, python: str, request: dict[str, Any], threads: int | None = None
+) -> list[dict[str, float]]:
+    """The points that a script of this folder prints under another Python, shown as they come.
+
+    Raises:
+        BenchmarkError: it failed, or printed none.
+    """
+    points = []
+    with subprocess.Popen(
+        [python, str(FOLDER / script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(threads),
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(request))
+        process.stdin.close()
+        for line in process.stdout:
+            if line.startswith("{"):
+                points.append(json.loads(line))
+                print(f"  {line.strip()[:160]}", flush=True)
+    if process.returncode != 0 or not points:
+        raise BenchmarkError(f"{script} ended with exit status {process.returncode}")
+    return points
+
+
 # --- numbers and tables ----------------------------------------------------------------------------
 
 

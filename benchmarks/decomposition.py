@@ -25,8 +25,6 @@ import common
 from common import Bar, spread, table
 
 FOLDER = common.FOLDER / "results"
-MATCH = 1e-3
-"""How far, relative to each coordinate, a return may fall short of an exact one that it counts as."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,8 +238,7 @@ def measures_of(case: Case, result: dict[str, Any]) -> dict[str, float]:
     }
     if card.front is not None:
         exact = card.front(result["gamma"])
-        short = points[:, None] < exact - MATCH * np.abs(exact)
-        found["points"] = float((~short.any(axis=2)).any(axis=0).sum())
+        found["points"] = float(common.points_found(points, exact))
         found["commanded"] = 100 * commanded / expected_utility(exact, weights=weights)
     return found
 

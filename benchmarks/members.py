@@ -15,14 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import common
-import numpy as np
 from common import spread, table
 
 FOLDER = common.OUT / "members"
 SEA, CONCAVE, MINECART = "deep-sea-treasure-v0", "deep-sea-treasure-concave-v0", "minecart-deterministic-v0"
 LOOKS = 40
-MATCH = 1e-3
-"""How far, relative to each coordinate, a return may fall short of an exact one that it counts as."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,20 +99,22 @@ def run(case: Case, seed: int) -> dict[str, Any]:
             return evaluate_members(agent, case.env, episodes=1, backend=backend)
         return morl.evaluate(agent, case.env, weights=weights, episodes=1, backend=backend)
 
-    def points_of(front: morl.Front) -> int:
-        short = front.returns[:, None] < exact - MATCH * np.abs(exact)
-        return int((~short.any(axis=2)).any(axis=0).sum())
-
     class Look(Callback):
         def on_iteration(self, agent: Any, metrics: dict[str, Any]) -> None:
             if agent.steps * LOOKS >= len(history) * case.total_steps:
-                history.append((agent.steps, agent.seconds, points_of(everything(agent, "batched"))))
+                history.append(
+                    (
+                        agent.steps,
+                        agent.seconds,
+                        common.points_found(everything(agent, "batched").returns, exact),
+                    )
+                )
 
     env = morl.make_vec(case.env, num_envs=getattr(kind, "default_num_envs", 128))
     agent = kind(env, seed=seed, **case.settings)
     agent.learn(case.total_steps, callbacks=[Look()], progress=False)
     asked, held = morl.evaluate(agent, case.env, weights=weights, episodes=1), everything(agent, "original")
-    history.append((agent.steps, agent.seconds, points_of(held)))
+    history.append((agent.steps, agent.seconds, common.points_found(held.returns, exact)))
     most = max(points for _, _, points in history)
     first = next(entry for entry in history if entry[2] == most)
     with warnings.catch_warnings():
@@ -124,7 +123,7 @@ def run(case: Case, seed: int) -> dict[str, Any]:
             hypervolume(points, reference_point=protocol.reference_point) for points in (held.returns, exact)
         ]
     return {
-        "points": points_of(held),
+        "points": common.points_found(held.returns, exact),
         "first_steps": first[0] if most else None,
         "first_seconds": first[1] if most else None,
         "seconds": agent.seconds,

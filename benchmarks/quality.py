@@ -112,8 +112,6 @@ MEASURES = {
     "seconds": ("seconds of training", "{:.1f}"),
     "memory": ("peak memory, GB", "{:.2f}"),
 }
-MATCH = 1e-3
-"""How far, relative to each coordinate, a point may fall short of an exact one that it counts as."""
 
 
 def baselines(cases: Sequence[Case]) -> list[Case]:
@@ -172,8 +170,6 @@ def run(case: Case, seeds: Sequence[int], threads: int | None, folder: Path) -> 
 
 def measures_of(path: Path, problem: Problem) -> dict[str, float]:
     """What a stored front is worth against the known one."""
-    import numpy as np
-
     import morl
     from morl import registry
     from morl.indicators import ReferencePointWarning, expected_utility
@@ -184,12 +180,11 @@ def measures_of(path: Path, problem: Problem) -> dict[str, float]:
     protocol = card.protocol(problem.protocol)
     exact = card.linear_front(protocol.gamma)
     assert exact is not None, "every problem here has a known front"
-    reached = (front.returns[:, None] >= exact - MATCH * np.abs(exact)).all(axis=2).any(axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReferencePointWarning)  # an untrained policy may earn anything
         hypervolume = front.hypervolume(protocol.reference_point)
     return {
-        "points": float(reached.sum()),
+        "points": float(common.points_found(front.returns, exact)),
         "hypervolume": hypervolume,
         "commanded": 100 * front.commanded_utility() / expected_utility(exact, weights=front.weights),
         "loss": front.maximum_utility_loss(exact),

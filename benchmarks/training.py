@@ -7,7 +7,6 @@ lie between two looks: of ours the later counts, of the peer's the earlier.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 from math import inf
 from statistics import median
@@ -71,7 +70,9 @@ def measure(options: argparse.Namespace) -> Result:
         "enough": ENOUGH * best,
     }
     try:
-        result["peer"] = run_peer(options.peer_python, {**request, **asked}, options.threads)
+        result["peer"] = common.run_peer(
+            "peer_envelope.py", options.peer_python, {**request, **asked}, options.threads
+        )
     except BenchmarkError as error:
         print(f"training: {error}", flush=True)
     return result
@@ -84,28 +85,6 @@ def peer_version(python: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def run_peer(python: str, request: dict[str, Any], threads: int | None) -> Points:
-    """The points that peer_envelope.py prints, shown as they come."""
-    points = []
-    with subprocess.Popen(
-        [python, str(common.FOLDER / "peer_envelope.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=common.environment(threads),
-    ) as process:
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps(request))
-        process.stdin.close()
-        for line in process.stdout:
-            if line.startswith("{"):
-                points.append(json.loads(line))
-                print(f"  {line.strip()}", flush=True)
-    if process.returncode != 0 or not points:
-        raise BenchmarkError(f"peer_envelope.py ended with exit status {process.returncode}")
-    return points
 
 
 def reached(points: Points, enough: float) -> float:
