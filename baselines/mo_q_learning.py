@@ -11,12 +11,12 @@ from torch import Tensor
 from morl import weights
 from morl.agent import Agent, Policy
 from morl.agents.exploration import PersistentExploration
-from morl.agents.settings import check_positive, check_types, check_unit, geometric
+from morl.agents.settings import check_positive, check_unit, geometric
 from morl.baselines.members import finest_lattice
 from morl.baselines.tabular import (
     UNKNOWN,
     States,
-    check_tabular,
+    TableConfig,
     commonest,
     discrete_actions,
     grown,
@@ -27,11 +27,9 @@ from morl.utility import Chebyshev, UtilityFunction, linear
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(TableConfig):
     """Settings of `MOQLearning`."""
 
-    gamma: float | None = None
-    """Discount; None takes the environment's default protocol (0.99 without a card)."""
     scalarisation: Literal["chebyshev", "linear"] = "chebyshev"
     """How a table ranks actions: by the weighted distance to the ideal point in the worst objective, or by the
     weighted sum."""
@@ -47,25 +45,12 @@ class Config:
     times at once moves by 1 - (1 - lr)^k."""
     lr_end: float = 0.05
     """Learning rate at the end of the budget."""
-    epsilon_max: float = 1.0
-    """Share of steps that explore, in the environment that explores most."""
-    epsilon_min: float = 0.05
-    """The same, in the environment that explores least."""
-    max_repeat: int = 4
-    """Longest time that a random action is held."""
-    rollout_length: int = 32
-    """Steps of each environment between two rounds of updates, which go through them backwards."""
-    resolution: float | None = None
-    """Observations that are real numbers are rounded to multiples of this; None refuses them."""
-    max_states: int = 1_000_000
-    """Most distinct observations."""
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_positive(self, "tables", "max_repeat", "rollout_length", "epsilon_min", "lr", "lr_end")
+        super().__post_init__()
+        check_positive(self, "tables", "lr", "lr_end")
         check_positive(self, "tau", zero=True)
-        check_unit(self, "epsilon_max", "epsilon_min", "lr", "lr_end")
-        check_tabular(self)
+        check_unit(self, "lr", "lr_end")
 
 
 class MOQLearning(Agent):

@@ -13,11 +13,11 @@ from torch import Tensor
 from morl import weights
 from morl.agent import Agent, Policy
 from morl.agents.exploration import PersistentExploration
-from morl.agents.settings import check_positive, check_types, check_unit
+from morl.agents.settings import check_positive
 from morl.baselines.tabular import (
     UNKNOWN,
     States,
-    check_tabular,
+    TableConfig,
     commonest,
     discrete_actions,
     grown,
@@ -36,36 +36,20 @@ TABLES = ("reward", "tried", "successor", "vectors", "counts", "starts", "value"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(TableConfig):
     """Settings of `ParetoQLearning`."""
 
-    gamma: float | None = None
-    """Discount; None takes the environment's default protocol (0.99 without a card)."""
     evaluation: SetEvaluation = "pareto"
     """How the behaviour ranks actions by their sets (section 4.3 of the paper): those with a vector that no other
     action's dominates; by how many such vectors they have; by the hypervolume of their set."""
     reference_point: tuple[float, ...] | None = None
     """Of the hypervolume; None takes that of the environment's default protocol."""
-    epsilon_max: float = 1.0
-    """Share of steps that explore, in the environment that explores most."""
-    epsilon_min: float = 0.05
-    """The same, in the environment that explores least."""
-    max_repeat: int = 4
-    """Longest time that a random action is held."""
-    rollout_length: int = 32
-    """Steps of each environment between two rounds of updates, which go through them backwards."""
     max_vectors: int = 128
     """Most vectors in the set of a state; larger sets are thinned evenly."""
-    resolution: float | None = None
-    """Observations that are real numbers are rounded to multiples of this; None refuses them."""
-    max_states: int = 1_000_000
-    """Most distinct observations."""
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_positive(self, "max_repeat", "rollout_length", "max_vectors", "epsilon_min")
-        check_unit(self, "epsilon_max", "epsilon_min")
-        check_tabular(self)
+        super().__post_init__()
+        check_positive(self, "max_vectors")
 
 
 class ParetoQLearning(Agent):

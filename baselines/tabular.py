@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from morl import registry
 from morl._arrays import as_vector
+from morl.agents.settings import check_positive, check_types, check_unit
 from morl.errors import CheckpointError, EnvError, MorlError
 from morl.spec import EnvSpec
 
@@ -26,6 +28,34 @@ LARGEST_KEY = 2**62
 
 TABULAR = "deep-sea-treasure-v0, four-room-v0, resource-gathering-v0, breakable-bottles-v0 or fruit-tree-v0"
 """Environments with tables of moderate size, for messages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableConfig:
+    """Settings that all agents with tables have."""
+
+    gamma: float | None = None
+    """Discount; None takes the environment's default protocol (0.99 without a card)."""
+    epsilon_max: float = 1.0
+    """Share of steps that explore, in the environment that explores most."""
+    epsilon_min: float = 0.05
+    """The same, in the environment that explores least."""
+    max_repeat: int = 4
+    """Longest time that a random action is held."""
+    rollout_length: int = 32
+    """Steps of each environment between two rounds of updates, which go through them backwards."""
+    resolution: float | None = None
+    """Observations that are real numbers are rounded to multiples of this; None refuses them."""
+    max_states: int = 1_000_000
+    """Most distinct observations."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_positive(self, "max_repeat", "rollout_length", "epsilon_min", "max_states")
+        check_unit(self, "epsilon_max", "epsilon_min")
+        resolution = self.resolution
+        if resolution is not None and not (math.isfinite(resolution) and resolution > 0):
+            raise MorlError(f"expected resolution > 0 or None, got {resolution}")
 
 
 class Numbering:
@@ -183,15 +213,6 @@ def random_best(value: Tensor, generator: torch.Generator) -> Tensor:
 def commonest(starts: Tensor) -> Tensor:
     """The state (1,) in which most episodes start, of counts (S,)."""
     return starts.argmax(dim=0, keepdim=True)
-
-
-def check_tabular(config: Any) -> None:
-    """Refuse a resolution or a number of states that is not positive."""
-    resolution, most = config.resolution, config.max_states
-    if resolution is not None and not (math.isfinite(resolution) and resolution > 0):
-        raise MorlError(f"expected resolution > 0 or None, got {resolution}")
-    if most < 1:
-        raise MorlError(f"expected max_states > 0, got {most}")
 
 
 def reference_point(spec: EnvSpec, point: tuple[float, ...] | None) -> Tensor:
