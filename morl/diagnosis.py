@@ -39,7 +39,7 @@ def service(points: Any, *, users: int = USERS) -> Service:
     >>> service([[1.0, 0.0], [0.0, 1.0], [0.4, 0.4]])
     Service(points=3, used=2, leader=0.506)
     """
-    front = filter_nondominated(np.unique(as_points(points), axis=0))
+    front = filter_nondominated(points)
     drawn = preference_weights.dirichlet(front.shape[1], users, rng=0)
     served = np.bincount((drawn @ front.T).argmax(axis=1), minlength=len(front))
     return Service(points=len(front), used=int((served > 0).sum()), leader=float(served.max() / users))

@@ -47,15 +47,7 @@ def read_evaluations(path: str | Path) -> list[Evaluation]:
     Raises:
         CheckpointError: a line is damaged; the message names file and line.
     """
-    evaluations: list[Evaluation] = []
-    for number, line in enumerate(_whole_lines(Path(path)), 1):
-        try:
-            evaluations.append(_evaluation(json.loads(line)))
-        except (ValueError, RecursionError) as error:  # a MorlError is a ValueError
-            raise CheckpointError(
-                f"{path}, line {number} is damaged: {error}; restore the file, or remove the line"
-            ) from error
-    return evaluations
+    return [evaluation for _, evaluation in _read(Path(path))]
 
 
 def cut_evaluations(path: str | Path, steps: int) -> None:
@@ -63,12 +55,8 @@ def cut_evaluations(path: str | Path, steps: int) -> None:
     path = Path(path)
     if not path.exists():
         return
-    kept = [
-        line
-        for line, evaluation in zip(_whole_lines(path), read_evaluations(path), strict=True)
-        if evaluation.steps <= steps
-    ]
-    atomic_write(path, "".join(line + "\n" for line in kept))
+    kept = [line + "\n" for line, evaluation in _read(path) if evaluation.steps <= steps]
+    atomic_write(path, "".join(kept))
 
 
 def read_history(run: str | Path, num_objectives: int) -> tuple[Evaluation, ...]:
@@ -101,12 +89,21 @@ def read_history(run: str | Path, num_objectives: int) -> tuple[Evaluation, ...]
     return tuple(found[steps] for steps in sorted(found))
 
 
-def _whole_lines(path: Path) -> list[str]:
+def _read(path: Path) -> list[tuple[str, Evaluation]]:
+    """Every whole line, and what it says."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path} is damaged: {error}; restore it from a copy") from error
-    return lines[:-1]  # what follows the last line's end is empty, or was cut off
+    read = []
+    for number, line in enumerate(lines[:-1], 1):  # what follows the last line's end is empty, or was cut off
+        try:
+            read.append((line, _evaluation(json.loads(line))))
+        except (ValueError, RecursionError) as error:  # a MorlError is a ValueError
+            raise CheckpointError(
+                f"{path}, line {number} is damaged: {error}; restore the file, or remove the line"
+            ) from error
+    return read
 
 
 def _evaluation(document: Any) -> Evaluation:
