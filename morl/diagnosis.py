@@ -37,7 +37,7 @@ def service(points: Any, *, users: int = USERS) -> Service:
     """How points (k, m) serve users with uniformly drawn weights.
 
     >>> service([[1.0, 0.0], [0.0, 1.0], [0.4, 0.4]])
-    Service(points=3, used=2, leader=0.506)
+    Service(points=3, used=2, leader=0.501)
     """
     front = filter_nondominated(points)
     drawn = preference_weights.dirichlet(front.shape[1], users, rng=0)
