@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from morl import registry
 from morl.comparison import Comparison
-from morl.comparison_text import notes, number, title
+from morl.comparison_text import notes, number, title, without_shared_folders
 from morl.errors import MorlError
 from morl.front import Front
 from morl.indicators import Indicator
@@ -93,7 +93,7 @@ def run_table(
         _cells(indicator, {row: (values[indicator.name], None) for row, values in by_row.items()})
         for indicator in chosen
     ]
-    names = _without_shared_folders(list(comparison.fronts))
+    names = without_shared_folders(list(comparison.fronts))
     rows = []
     for label in comparison.values:
         row = _row_name(comparison, label)
@@ -194,15 +194,6 @@ def _chance(probability: float, interval: Interval | None) -> Cell:
 
 def _indicator_column(indicator: Indicator) -> Column:
     return Column(indicator.name.replace("-", " "), better=indicator.better)
-
-
-def _without_shared_folders(labels: Sequence[str]) -> dict[str, str]:
-    """Labels that are paths, without the folders that all of them begin with."""
-    folders = [label.split("/")[:-1] for label in labels]
-    shared = 0
-    while len(labels) > 1 and all(len(f) > shared and f[shared] == folders[0][shared] for f in folders):
-        shared += 1
-    return {label: "/".join(label.split("/")[shared:]) for label in labels}
 
 
 def _training(front: Front | None) -> tuple[str, str, str, str]:

@@ -125,5 +125,14 @@ def listed(items: Sequence[str]) -> str:
     return ", ".join(items[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
+def without_shared_folders(labels: Sequence[str]) -> dict[str, str]:
+    """Labels that are paths, without the folders that all of them begin with."""
+    folders = [label.split("/")[:-1] for label in labels]
+    shared = 0
+    while len(labels) > 1 and all(len(f) > shared and f[shared] == folders[0][shared] for f in folders):
+        shared += 1
+    return {label: "/".join(label.split("/")[shared:]) for label in labels}
+
+
 def _listed_numbers(values: Iterable[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)

@@ -10,7 +10,7 @@ import numpy as np
 
 from morl import __version__, pareto, registry
 from morl.comparison import Comparison, compare
-from morl.comparison_text import notes
+from morl.comparison_text import notes, without_shared_folders
 from morl.errors import MorlError
 from morl.front import Front
 from morl.pictures.style import style_of
@@ -120,13 +120,16 @@ def _environment(
     known = None
     if comparison.known is not None:
         known = {"label": comparison.known_label, "points": rounded(comparison.known)}
+    texts = without_shared_folders([entry.label for entry in entries])
     fronts = {
         "id": front.env_id,
         "description": "" if card is None else card.description,
         "gamma": front.gamma,
         "objectives": _objectives(front),
         "known": known,
-        "runs": [{**_run(entry), "group": groups[entry.group]} for entry in entries],
+        "runs": [
+            {**_run(entry), "text": texts[entry.label], "group": groups[entry.group]} for entry in entries
+        ],
         "scores": _scores(entries, comparison, estimates),
     }
     return EnvironmentData(fronts, training_of(entries))

@@ -33,19 +33,10 @@ function loadEnvironment(place) {
   environment.place = place;
 }
 
-/** Labels that are paths, without the folders that all of them begin with. */
-function withoutSharedFolders(labels) {
-  const paths = labels.map((label) => label.split("/"));
-  let shared = 0;
-  while (paths.length > 1 && paths.every((path) => path.length > shared + 1 && path[shared] === paths[0][shared])) shared += 1;
-  return paths.map((path) => path.slice(shared).join("/"));
-}
-
 function prepare(raw, { name }) {
   const m = raw.objectives.length;
   const front = (run) => ({ ...run, k: run.points.length / m });
-  const texts = withoutSharedFolders(raw.runs.map(({ label }) => label));
-  const runs = raw.runs.map((run, place) => ({ ...front(run), place, text: texts[place], style: study.groups[run.group] }));
+  const runs = raw.runs.map((run, place) => ({ ...front(run), place, style: study.groups[run.group] }));
   const known = raw.known && { ...front(raw.known), place: -1, label: KNOWN, text: raw.known.label, weights: null };
   const low = Array(m).fill(Infinity);
   const high = Array(m).fill(-Infinity);
