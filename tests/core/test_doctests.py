@@ -10,7 +10,16 @@ import pytest
 INDICATORS = [
     f"indicators.{name}" for name in ("deviation", "distances", "overlap", "spread", "utilities", "volume")
 ]
-WITH_EXAMPLES = {"attainment", "diagnosis", "front", *INDICATORS, "pareto", "statistics", "utility", "weights"}
+WITH_EXAMPLES = {
+    "attainment",
+    "diagnosis",
+    "front",
+    *INDICATORS,
+    "pareto",
+    "statistics",
+    "utility",
+    "weights",
+}
 MODULES = ["_arrays", "front_fields", "front_file", *sorted(WITH_EXAMPLES)]
 
 
