@@ -26,8 +26,8 @@ GAIN_BAR = Bar("ratio", 3)
 
 COPIES, HOPPER = 8, "mo-hopper-v5"
 POOLED = (HOPPER, "mo-halfcheetah-v5")
-PROCESSES, POOLS = (2, 4, 8, 16), (8, 32, 128, 512)
-"""Numbers of environments to choose the best of: one process each, and in one pool."""
+PROCESSES, POOLS = (8, 16, 32, 64), (8, 32, 128, 512)
+"""Numbers of environments to choose the best of: in processes, and in one pool."""
 CORES = 2
 ROUND = 500
 """Different actions, taken in turns; also steps between two looks at the clock."""

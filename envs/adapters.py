@@ -7,7 +7,9 @@ flattened by Gymnasium's own rules and discrete actions count from zero, whateve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -19,13 +21,17 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
+from morl.envs.block import EnvBlock, EnvFactory
 from morl.envs.rewards import check_finite
 from morl.envs.view import AgentView
 from morl.errors import EnvError
 from morl.registry import Objective
 from morl.streams import derive_seed
 
-EnvFactory = Callable[[], gymnasium.Env]
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Adapter(VectorEnv):
@@ -98,6 +104,36 @@ class Adapter(VectorEnv):
         self._lengths[done] = 0
         return info
 
+    def _stepped(self, active: Tensor | None) -> NDArray[np.bool_]:
+        """Whom to step, from what `step` was told."""
+        if active is None:
+            return np.ones(self.num_envs, dtype=np.bool_)
+        return torch.as_tensor(active).cpu().numpy()
+
+    def _result(
+        self,
+        obs: NDArray[Any],
+        reward: NDArray[Any],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        last: NDArray[Any],
+        stepped: NDArray[np.bool_],
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """What `step` returns, from arrays of all environments and the last observations of ended episodes."""
+        done = terminated | truncated
+        final = obs
+        if len(last):
+            final = obs.copy()
+            final[done] = last
+        info = {"final_obs": self._tensor(final), "episode": self._episodes(reward, stepped, done)}
+        return (
+            self._tensor(obs),
+            self._tensor(reward),
+            self._tensor(terminated),
+            self._tensor(truncated),
+            info,
+        )
+
 
 class SyncAdapter(Adapter):
     """Environments stepped one after the other in this process.
@@ -113,35 +149,24 @@ class SyncAdapter(Adapter):
     def __init__(
         self, env_fns: Sequence[EnvFactory], *, env_id: str | None = None, device: torch.device | str = "cpu"
     ) -> None:
-        self.envs = [AgentView(make(), env_id) for make in env_fns]
-        first = self.envs[0]
-        for index, env in enumerate(self.envs):
-            if (env.observation_space, env.action_space) != (first.observation_space, first.action_space):
-                raise EnvError(
-                    f"expected all copies of {first.env_id} to have the spaces of the first, got "
-                    f"{env.observation_space} and {env.action_space} in copy {index}"
-                )
-        super().__init__(
-            len(self.envs),
-            observation_space=first.observation_space,
-            action_space=first.action_space,
-            reward_space=first.reward_space,
-            env_id=first.env_id,
-            device=device,
-            objectives=first.objectives,
-            max_episode_steps=first.max_episode_steps,
-        )
-        self._obs: NDArray[Any] | None = None
+        self._block = EnvBlock(env_fns, env_id)
+        self._block.fill()
+        super().__init__(len(env_fns), device=device, **self._block.shown)
+        self._running = False
+
+    @property
+    def envs(self) -> list[AgentView]:
+        """The environments, as agents see them."""
+        return self._block.envs
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, dict[str, Any]]:
         """Start all episodes. From one seed each environment derives its own; a list gives one to each."""
-        seeds = self._seeds(seed)
-        first = [env.reset(seed=s, options=options)[0] for env, s in zip(self.envs, seeds, strict=True)]
-        self._obs = np.stack(first).astype(self.single_observation_space.dtype)
+        obs, _ = self._block.reset(options={"seeds": self._seeds(seed), "options": options})
+        self._running = True
         self._forget_episodes()
-        return self._tensor(self._obs), {}
+        return self._tensor(obs), {}
 
     def step(
         self, actions: Tensor, active: Tensor | None = None
@@ -154,111 +179,91 @@ class SyncAdapter(Adapter):
             EnvError: a reward has the wrong shape, or reset() has not been called.
             NonFiniteError: a reward is NaN or infinite.
         """
-        if self._obs is None:
+        if not self._running:
             raise EnvError("expected reset() before step(); call env.reset(seed=...) first")
-        encoded = self._host_actions(actions)
-        final = self._obs.copy()
-        reward = np.zeros((self.num_envs, self.num_objectives), dtype=np.float32)
-        terminated, truncated = (
-            np.zeros(self.num_envs, dtype=np.bool_),
-            np.zeros(self.num_envs, dtype=np.bool_),
-        )
-        stepped = np.ones_like(terminated) if active is None else np.asarray(torch.as_tensor(active).cpu())
-        for i in np.flatnonzero(stepped):
-            final[i], reward[i], terminated[i], truncated[i], _ = self.envs[i].step(encoded[i])
-        done = terminated | truncated
-        episode = self._episodes(reward, stepped, done)
-        self._obs = final.copy() if done.any() else final
-        for i in np.flatnonzero(done):
-            self._obs[i], _ = self.envs[i].reset()
-        info = {"final_obs": self._tensor(final), "episode": episode}
-        return (
-            self._tensor(self._obs),
-            self._tensor(reward),
-            self._tensor(terminated),
-            self._tensor(truncated),
-            info,
-        )
+        stepped = self._stepped(active)
+        obs, reward, _, _, info = self._block.step({"action": self._host_actions(actions), "active": stepped})
+        final = info.get("final_obs", obs[:0])
+        return self._result(obs, reward, info["terminated"], info["truncated"], final, stepped)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close every environment."""
-        for env in self.envs:
-            env.close()
-
-
-class _WorkerFactory:
-    """Makes one worker's environment; picklable where its factory is."""
-
-    def __init__(self, make: EnvFactory, env_id: str | None) -> None:
-        self.make, self.env_id = make, env_id
-
-    def __call__(self) -> gymnasium.Env:
-        return AgentView(self.make(), self.env_id)
+        self._block.close()
 
 
 class AsyncAdapter(Adapter):
-    """Environments in one process each: Gymnasium's `AsyncVectorEnv`, whose SAME_STEP mode carries vectors.
+    """Environments in processes, a block of them in each, through Gymnasium's `AsyncVectorEnv`.
 
-    Worth it where one step costs much more than a message between processes (about 0.1 ms).
+    A message to a process costs about as much as a step of MuJoCo. There are as many processes as cores, each of
+    which steps its block in a loop, rather than a process and a message for every environment.
 
     Args:
         env_fns: one factory per environment, picklable; all must have the same spaces.
         env_id: names them in messages and files; None for the id they were registered under.
         device: where the tensors go.
+        processes: how many there are at most; as many as cores by default. More pay where a step waits for
+            something other than a core.
     """
 
     backend = "async"
     skips_inactive = True
 
     def __init__(
-        self, env_fns: Sequence[EnvFactory], *, env_id: str | None = None, device: torch.device | str = "cpu"
+        self,
+        env_fns: Sequence[EnvFactory],
+        *,
+        env_id: str | None = None,
+        device: torch.device | str = "cpu",
+        processes: int | None = None,
     ) -> None:
+        if processes is not None and processes < 1:
+            raise EnvError(f"expected at least one process, got processes={processes}")
+        count = len(env_fns)
+        places = -(-count // (processes or cores()))  # of each block; the last may leave some empty
         self.vector = AsyncVectorEnv(
-            [_WorkerFactory(make, env_id) for make in env_fns], autoreset_mode=AutoresetMode.SAME_STEP
+            [
+                partial(EnvBlock, env_fns[i : i + places], env_id, places=places, first=i)
+                for i in range(0, count, places)
+            ],
+            autoreset_mode=AutoresetMode.SAME_STEP,
         )
-        super().__init__(
-            len(env_fns),
-            observation_space=self.vector.single_observation_space,
-            action_space=self.vector.single_action_space,
-            reward_space=self.vector.get_attr("reward_space")[0],
-            env_id=self.vector.get_attr("env_id")[0],
-            device=device,
-            objectives=self.vector.get_attr("objectives")[0],
-            max_episode_steps=self.vector.get_attr("max_episode_steps")[0],
-        )
-        self._active = np.ones(self.num_envs, dtype=np.bool_)
+        super().__init__(count, device=device, **self.vector.get_attr("shown")[0])
+        told = self.vector.action_space.sample()
+        self._told = {name: np.zeros_like(array) for name, array in told.items()}
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Start all episodes. From one seed each environment derives its own; a list gives one to each."""
-        obs, _ = self.vector.reset(seed=self._seeds(seed), options=options)
+        """Start all episodes. From one seed each environment derives its own; a list gives one to each.
+
+        Raises:
+            EnvError: the copies of an environment differ in their spaces.
+        """
+        obs, _ = self.vector.reset(options={"seeds": self._seeds(seed), "options": options})
         self._forget_episodes()
-        return self._tensor(obs), {}
+        return self._tensor(self._rows(obs)), {}
 
     def step(
         self, actions: Tensor, active: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Step every environment, or those where `active` (N,) holds; otherwise as `SyncAdapter.step`."""
-        stepped = np.ones_like(self._active) if active is None else torch.as_tensor(active).cpu().numpy()
-        if (stepped != self._active).any():  # told only when it changes: a message costs as much as a step
-            self.vector.set_attr("idle", (~stepped).tolist())
-            self._active = stepped.copy()
-        obs, reward, terminated, truncated, info = self.vector.step(self._host_actions(actions))
-        done = terminated | truncated
-        final = obs
-        if done.any():
-            final = obs.copy()
-            for i in np.flatnonzero(done):
-                final[i] = info["final_obs"][i]
-        episode = self._episodes(reward, stepped, done)
-        return (
-            self._tensor(obs),
-            self._tensor(reward.astype(np.float32)),
-            self._tensor(terminated),
-            self._tensor(truncated),
-            {"final_obs": self._tensor(final), "episode": episode},
+        stepped = self._stepped(active)
+        self._rows(self._told["action"])[:] = self._host_actions(actions)
+        self._rows(self._told["active"])[:] = stepped
+        obs, reward, _, _, info = self.vector.step(self._told)
+        last = [block for block in info.get("final_obs", ()) if block is not None]
+        return self._result(
+            self._rows(obs),
+            self._rows(reward.astype(np.float32)),
+            self._rows(info["terminated"]),
+            self._rows(info["truncated"]),
+            np.concatenate(last) if last else obs[0, :0],
+            stepped,
         )
+
+    def _rows(self, blocks: NDArray[Any]) -> NDArray[Any]:
+        """A view of the rows (N, ...) of all environments in an array (processes, places, ...)."""
+        return blocks.reshape(-1, *blocks.shape[2:])[: self.num_envs]
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the processes."""

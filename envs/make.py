@@ -47,8 +47,9 @@ def make_vec(
         num_envs: how many copies.
         device: where the tensors live.
         backend: "auto" takes the batched twin if there is one, else a loop over the environment; "batched"
-            is the twin; "original" and "sync" are a loop over the environment itself; "async" is one process
-            for each copy; "envpool" is EnvPool's physics with the environment's rewards (MuJoCo, version 5).
+            is the twin; "original" and "sync" are a loop over the environment itself; "async" is one in each
+            of as many processes as there are cores; "envpool" is EnvPool's physics with the environment's
+            rewards (MuJoCo, version 5).
         compile: run a batched environment's step through `torch.compile`; the others have nothing to compile.
         kwargs: arguments of the environment, under the names of the batched twin where there is one.
 

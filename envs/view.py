@@ -45,10 +45,7 @@ def attribute(env: Any, name: str) -> Any:
 
 
 class AgentView(gymnasium.Wrapper):
-    """One environment with the spaces that agents see, its reward's shape checked, and an empty info.
-
-    While `idle` is set it stands still: a step returns the last observation, no reward and no end.
-    """
+    """One environment with the spaces that agents see, its reward's shape checked, and an empty info."""
 
     def __init__(self, env: gymnasium.Env, env_id: str | None) -> None:
         if not isinstance(env, gymnasium.Env):
@@ -64,8 +61,6 @@ class AgentView(gymnasium.Wrapper):
         self.reward_space = reward_space_of(env, self.env_id)
         self.num_objectives = self.reward_space.shape[0]
         self.objectives = declared_objectives(attribute(env, "objectives"), self.num_objectives)
-        self.idle = False
-        self._obs: Any = None
 
     @property
     def max_episode_steps(self) -> int | None:
@@ -77,16 +72,12 @@ class AgentView(gymnasium.Wrapper):
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Start an episode."""
         obs, _ = self.env.reset(seed=seed, options=options)
-        self._obs = self._flatten(obs)
-        return self._obs, {}
+        return self._flatten(obs), {}
 
     def step(self, action: Any) -> tuple[NDArray[Any], Any, bool, bool, dict[str, Any]]:
         """One step; raises `EnvError` where the reward is not a vector of the declared length."""
-        if self.idle:
-            return self._obs, np.zeros(self.num_objectives), False, False, {}
         obs, reward, terminated, truncated, _ = self.env.step(self._encode(action))
-        self._obs = self._flatten(obs)
-        return self._obs, self._checked(reward), terminated, truncated, {}
+        return self._flatten(obs), self._checked(reward), terminated, truncated, {}
 
     def _checked(self, reward: Any) -> NDArray[Any]:
         # What every step pays is recognised at once; all else is looked at closely.

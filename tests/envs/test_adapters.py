@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Se
 from gymnasium.vector import AutoresetMode
 
 from morl.envs.adapters import AsyncAdapter, SyncAdapter
+from morl.envs.block import EnvBlock
 from morl.envs.originals import make_original
 from morl.envs.spaces import observation_box
 from morl.errors import EnvError, NonFiniteError
@@ -75,9 +76,11 @@ def test_same_step_autoreset_with_final_observations(adapter: Any, counter: type
     env.close()
 
 
-def test_processes_and_the_loop_tell_one_history() -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_processes_and_the_loop_tell_one_history(count: int) -> None:
     make = [partial(make_original, "minecart-v0", max_episode_steps=20)] * 3
-    loop, processes = SyncAdapter(make), AsyncAdapter(make)
+    loop, processes = SyncAdapter(make), AsyncAdapter(make, processes=count)
+    assert processes.vector.num_envs == min(count, 3)
     assert loop.env_id == processes.env_id == "minecart-v0" and (loop.backend, processes.backend) == (
         "sync",
         "async",
@@ -246,6 +249,10 @@ def test_wrong_use_is_explained(counter: type[gymnasium.Env]) -> None:
         SyncAdapter([counter]).step(torch.zeros(1, dtype=torch.int64))
     with pytest.raises(EnvError, match="the spaces of the first"):
         SyncAdapter([counter, partial(echo, Discrete(2), rewards=(1, 2))])
+    with pytest.raises(EnvError, match=r"the spaces of the first.*in copy 5"):
+        EnvBlock([counter, partial(echo, Discrete(2), rewards=(1, 2))], None, first=4).reset()
+    with pytest.raises(EnvError, match="at least one process, got processes=0"):
+        AsyncAdapter([counter], processes=0)
     with pytest.raises(EnvError, match=r"a gymnasium\.Env, got int"):
         SyncAdapter([lambda: 3])  # type: ignore[list-item, return-value]
 
