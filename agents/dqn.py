@@ -231,14 +231,15 @@ def homotopy_loss(error: Tensor, weights: Tensor, mask: Tensor, homotopy: float 
     preferences inside the simplex count for up to m times less than its corners.
 
     Args:
-        error: (S, m) target minus prediction.
+        error: (S, m) target minus prediction, or (K, S, m) of K members, and so for the rest.
         weights: (S, m).
         mask: (S,) float.
         homotopy: h in [0, 1], raised during training from the smooth problem towards the one to be solved.
     """
     vector = (error**2).sum(dim=-1)
     scalar = (error * weights).sum(dim=-1) ** 2 / (weights**2).sum(dim=-1)
-    return (((1 - homotopy) * vector + homotopy * scalar) * mask).sum() / mask.sum().clamp(min=1.0)
+    total = (((1 - homotopy) * vector + homotopy * scalar) * mask).sum(dim=-1)
+    return total / mask.sum(dim=-1).clamp(min=1.0)
 
 
 def update(
@@ -270,11 +271,15 @@ def update(
 def loss(
     network: QNetwork, theta: Tensor, steps: Steps, homotopy: float | Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The homotopy loss of some steps, and metrics: the loss, the value error per objective."""
+    """The homotopy loss of some steps, and metrics: the loss, the value error per objective.
+
+    One of each member, given theta (K, P) and steps (K, S, ...).
+    """
     error = steps.goal - take_action(network(theta, steps.obs, steps.weights), steps.action)
     value = homotopy_loss(error, steps.weights, steps.mask, homotopy)
-    size = (error.abs() * steps.mask.unsqueeze(-1)).sum(dim=0) / steps.mask.sum().clamp(min=1.0)
-    return value, {"loss": value, **{f"value_error/{i}": size[i] for i in range(len(size))}}
+    mask = steps.mask.unsqueeze(-1)
+    size = (error.abs() * mask).sum(dim=-2) / mask.sum(dim=-2).clamp(min=1.0)
+    return value, {"loss": value, **{f"value_error/{i}": size[..., i] for i in range(size.shape[-1])}}
 
 
 def advance(
@@ -289,5 +294,5 @@ def advance(
     """The learner after a step along a gradient (P,): online parameters, then their two averages."""
     theta, adam = adam_update(learner.theta, gradient, learner.adam, lr, max_norm=max_grad_norm)
     target = learner.target.lerp(theta, tau)
-    average = learner.average.lerp(theta, (9 / (adam.step + 9)).clamp(min=average_tau))
+    average = learner.average.lerp(theta, (9 / (adam.step + 9)).clamp(min=average_tau).unsqueeze(-1))
     return Learner(theta, target, average, adam)

@@ -1,8 +1,8 @@
 """Networks as pure functions of ONE flat parameter vector.
 
 `network.init(generator)` makes a vector theta (P,), `network(theta, ...)` evaluates it. Nothing else holds
-parameters, so the same loss serves one network, a stacked population (theta (K, P) under `torch.vmap`), or
-parameters that a hypernetwork emitted; an optimiser step is a handful of operations on one tensor.
+parameters, so the same loss serves one network, a stacked population (theta (K, P), whose layers are batched products
+of matrices), or parameters that a hypernetwork emitted; an optimiser step is a handful of operations on one tensor.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Layout:
         self.total = sum(self.sizes)
 
     def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
-        """Views of a vector (P,) by name."""
-        parts = theta.split(self.sizes)
+        """Views of a vector (P,) by name, or of several (K, P)."""
+        parts = theta.split(self.sizes, dim=-1)
         named = zip(self.shapes.items(), parts, strict=True)
-        return {name: part.view(shape) for (name, shape), part in named}
+        return {name: part.view((*theta.shape[:-1], *shape)) for (name, shape), part in named}
 
     def mask(self, parts: Sequence[str]) -> Tensor:
         """Which entries (P,) bool belong to the named parts of the network."""
@@ -97,10 +97,12 @@ class MLP:
         return parameters
 
     def __call__(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
-        """Outputs (..., sizes[-1]) for inputs (..., sizes[0])."""
+        """Outputs (..., sizes[-1]) for inputs (..., sizes[0]); with parameters of K networks, (K, B, ...) of each."""
         last = len(self.sizes) - 2
         for index in range(last + 1):
-            x = F.linear(x, parameters[f"weight{index}"], parameters[f"bias{index}"])
+            weight, bias = parameters[f"weight{index}"], parameters[f"bias{index}"]
+            stacked = weight.dim() == 3
+            x = torch.baddbmm(bias.unsqueeze(1), x, weight.mT) if stacked else F.linear(x, weight, bias)
             if index < last:
                 x = self.activate(x)
         return x
@@ -127,7 +129,7 @@ class Network:
         return torch.cat(tensors).to(device)
 
     def apply(self, theta: Tensor) -> dict[str, PartialMLP]:
-        """The MLPs with their parameters filled in from theta (P,)."""
+        """The MLPs with their parameters filled in from theta (P,) or (K, P)."""
         named = self.layout.unflatten(theta)
         return {
             part: PartialMLP(mlp, {name: named[f"{part}.{name}"] for name in mlp.shapes})

@@ -1,6 +1,6 @@
 """Gradients and Adam as pure functions on a flat parameter vector, with the step count in the state.
 
-Under `torch.vmap` each member of a population keeps its own step count, so its bias correction is its own.
+Each member of a population has its own norm of the gradient and its own step count, thus its own bias correction.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ def adam_update(
     """One step of Adam (Kingma and Ba 2015, algorithm 1) after clipping the gradient's norm to `max_norm`.
 
     Args:
-        theta: parameters (P,).
-        gradient: (P,), of a loss to be minimised.
+        theta: parameters (P,), or (K, P) of K members.
+        gradient: shaped like them, of a loss to be minimised.
         state: from `adam_init` or the last update.
         lr: learning rate, a number or a 0-d tensor.
-        max_norm: the gradient is scaled down to this norm; None leaves it as it is.
+        max_norm: each member's gradient is scaled down to this norm; None leaves it as it is.
         betas: decay of the two moments.
         eps: added to the denominator.
 
@@ -81,10 +81,18 @@ def adam_update(
         New parameters and state; the inputs are unchanged.
     """
     if max_norm is not None:
-        gradient = gradient * (max_norm / (gradient.norm() + 1e-6)).clamp(max=1.0)
+        gradient = clipped(gradient, max_norm)
     step = state.step + 1
     mean = state.mean.lerp(gradient, 1 - betas[0])
     square = state.square.lerp(gradient * gradient, 1 - betas[1])
-    corrected = mean / (1 - betas[0] ** step)
-    scale = (square / (1 - betas[1] ** step)).sqrt() + eps
-    return theta - lr * corrected / scale, AdamState(step, mean, square)
+    # The bias corrections are numbers of a member: kept out of the passes over its parameters.
+    root = (1 - betas[1] ** step).sqrt().unsqueeze(-1)
+    rate = lr * root / (1 - betas[0] ** step).unsqueeze(-1)
+    scale = square.sqrt().add_(eps * root)
+    return torch.addcdiv(theta, mean, scale.div_(-rate)), AdamState(step, mean, square)
+
+
+def clipped(gradient: Tensor, max_norm: float) -> Tensor:
+    """A gradient (P,), or K of them (K, P), each scaled down to `max_norm` where it is longer."""
+    norm = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
+    return gradient * (max_norm / (norm + 1e-6)).clamp(max=1.0)

@@ -2,8 +2,8 @@
 
 Every member has its own row of the parameters, its own Adam moments and step count, its own clipping of gradients
 and its own random stream, so that what becomes of it does not depend on who trains beside it. Losses are the pure
-functions of `ppo` and `dqn` under `torch.vmap`; since members share nothing, the gradient of the sum of their losses
-holds the gradient of each, and one backward pass serves all.
+functions of `ppo` and `dqn`, given all members at once; since members share nothing, the gradient of the sum of their
+losses holds the gradient of each, and one backward pass serves all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from morl.agents.networks import Network
-from morl.agents.optim import detached
+from morl.agents.optim import clipped, detached
 from morl.errors import MorlError
 from morl.streams import derive_seed, make_generator
 
@@ -23,11 +23,11 @@ State = TypeVar("State")
 """A tensor, or a NamedTuple of tensors and such tuples, with one row per member."""
 
 Loss = Callable[[Tensor, Any], tuple[Tensor, dict[str, Tensor]]]
-"""(theta (P,), batch of one member) -> (loss to be minimised, metrics)."""
+"""(theta (K, P), batch (K, B, ...)) -> (losses (K,) to be minimised, metrics (K,))."""
 
 
 Advance = Callable[[Any, Tensor], Any]
-"""(what one member has learned, gradient (P,)) -> what it has learned then."""
+"""(what K members have learned, gradient (K, P)) -> what they have learned then."""
 
 
 def init_theta(network: Network, seeds: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
@@ -97,11 +97,11 @@ def stacked_update(
     """One gradient step of every member on its own batch.
 
     Args:
-        loss: of one member.
+        loss: of each member.
         members: what K members have learned, `theta` (K, P) among it.
         theta: their parameters.
         batch: a NamedTuple of tensors (K, B, ...).
-        advance: takes one member's step, given its gradient.
+        advance: takes the members' steps, given their gradients.
         max_grad_norm: each member's gradient is scaled down to this norm.
         shared: (P,) bool, parameters that the members of a team have in common: they follow the mean of the team's
             gradients, and stay equal as long as all of it learn.
@@ -112,11 +112,11 @@ def stacked_update(
         New members and the metrics of each (K,); the inputs are unchanged.
     """
     gradient, metrics = member_gradients(loss, theta, batch)
-    gradient = gradient * (max_grad_norm / (gradient.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1.0)
+    gradient = clipped(gradient, max_grad_norm)
     if shared is not None:
         mean = gradient.unflatten(0, (teams, -1)).mean(dim=1).repeat_interleave(len(gradient) // teams, 0)
         gradient = torch.where(shared, mean, gradient)
-    stepped: State = torch.vmap(advance)(members, gradient)
+    stepped: State = advance(members, gradient)
     return stepped if active is None else choose(active, stepped, members), metrics
 
 
@@ -124,7 +124,7 @@ def member_gradients(loss: Loss, theta: Tensor, batch: Any) -> tuple[Tensor, dic
     """The gradient (K, P) of each member's loss by its own parameters (K, P), and the metrics of each (K,)."""
     leaf = theta.detach().requires_grad_()
     with torch.enable_grad():
-        losses, metrics = torch.vmap(loss)(leaf, batch)
+        losses, metrics = loss(leaf, batch)
         (gradient,) = torch.autograd.grad(losses.sum(), leaf)
     return gradient, detached(metrics)
 

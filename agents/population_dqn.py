@@ -1,6 +1,6 @@
 """DQN for a population: K vector-valued Q networks, each for its own preference, trained as one stacked network.
 
-The targets, loss and update are those of `dqn` under `torch.vmap`, without the envelope: double Q-learning (van
+The targets, loss and update are those of `dqn`, of all members at once, without the envelope: double Q-learning (van
 Hasselt et al. 2016) with returns over several steps. Every member has its own replay, or all share one.
 """
 
@@ -145,7 +145,6 @@ class DQNPopulation:
             device, ladders=self.size,
         )  # fmt: skip
         self.owed = 0.0
-        self._q = torch.vmap(self.network)
 
     def fresh(self, seeds: Sequence[int]) -> Members:
         """New members, one for each seed."""
@@ -169,7 +168,7 @@ class DQNPopulation:
 
     def _best(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
         parted = rows_of(obs, self.size)
-        q = self._q(theta, parted, parted)
+        q = self.network(theta, parted, parted)
         return (q * weights.view(self.size, 1, 1, -1)).sum(dim=-1).argmax(dim=-1).flatten()
 
     def add(self, step: Transition, *, learning: bool) -> None:
@@ -260,7 +259,7 @@ class DQNPopulation:
         def alone(theta: Tensor, rows: dqn.Steps) -> tuple[Tensor, dict[str, Tensor]]:
             error = rows.goal - dqn.take_action(self.network(theta, rows.obs, rows.weights), rows.action)
             chosen = (error**2 * rows.weights).sum(dim=-1) * rows.mask
-            return chosen.mean(), {}
+            return chosen.mean(dim=-1), {}
 
         gradients = []
         for objective in torch.eye(self.channels, device=self.device):

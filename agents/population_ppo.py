@@ -1,7 +1,7 @@
 """PPO for a population: K stochastic policies, each for its own preference, trained as one stacked network.
 
-The loss is that of `ppo` (Schulman et al. 2017) under `torch.vmap`; every member has its own batch, random numbers,
-optimiser and scale of returns, so K members learn what K populations of one would.
+The loss is that of `ppo` (Schulman et al. 2017), of all members at once; every member has its own batch, random
+numbers, optimiser and scale of returns, so K members learn what K populations of one would.
 """
 
 from __future__ import annotations
@@ -110,8 +110,6 @@ class PPOPopulation:
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
-        self._head = torch.vmap(self.network.head)
-        self._value = torch.vmap(self.network.value)
 
     def fresh(self, seeds: Sequence[int]) -> Members:
         """New members, one for each seed."""
@@ -134,7 +132,7 @@ class PPOPopulation:
 
     def _heads(self, obs: Tensor) -> Tensor:
         parted = rows_of(obs, self.size)
-        return self._head(self.members.theta, parted, parted).flatten(0, 1)
+        return self.network.head(self.members.theta, parted, parted).flatten(0, 1)
 
     def update(
         self, rollout: Rollout, weights: Tensor, progress: float, active: Tensor | None = None
@@ -172,8 +170,9 @@ class PPOPopulation:
         everyone = torch.arange(self.size, device=data.mask.device).unsqueeze(1)
         for _ in range(settings.epochs):
             order = self.streams.permutations(steps)
-            for rows in order.tensor_split(parts, dim=1):
-                batch = ppo.Batch(*(field[everyone, rows] for field in data))
+            shuffled = [field[everyone, order].tensor_split(parts, dim=1) for field in data]
+            for fields in zip(*shuffled, strict=True):
+                batch = ppo.Batch(*fields)
                 self.members, metrics = population.stacked_update(
                     loss,
                     self.members,
@@ -199,8 +198,8 @@ class PPOPopulation:
         obs, next_obs, mask = own(rollout.obs), own(rollout.next_obs), own(rollout.valid).to(torch.float32)
         unit = self.members.unit
         scale = torch.where(unit > 0, unit, 1.0).view(-1, 1, 1)
-        value = in_time(self._value(self.members.theta, obs, obs) * scale)
-        following = in_time(self._value(self.members.theta, next_obs, next_obs) * scale)
+        value = in_time(self.network.value(self.members.theta, obs, obs) * scale)
+        following = in_time(self.network.value(self.members.theta, next_obs, next_obs) * scale)
         advantage, target = vector_gae(
             rollout.reward, value, following, rollout.terminated, rollout.truncated,
             gamma=self.gamma, lam=self.settings.gae_lambda,

@@ -1,8 +1,8 @@
 """Proximal policy optimisation for vector rewards, as pure functions of (parameters, optimiser state, batch).
 
 Schulman et al. 2017 (arXiv 1707.06347), with one clipped surrogate per objective as in D3PO (arXiv
-2602.07764). Nothing here keeps state, so `update` runs for one conditioned network, under `torch.vmap` for a
-population of stacked ones, or on parameters that another network emitted.
+2602.07764). Nothing here keeps state, so `loss` serves one conditioned network, a population of
+stacked ones, or parameters that another network emitted.
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ class ActorCritic(Network):
     def value(self, theta: Tensor, obs: Tensor, weights: Tensor) -> Tensor:
         """Vector values (..., m)."""
         return self.apply(theta)["critic"](self._inputs(obs, weights))
+
+    def both(self, theta: Tensor, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """`head` and `value`: theta is taken apart, and its gradient put together, once."""
+        part, inputs = self.apply(theta), self._inputs(obs, weights)
+        return part["policy"](inputs), part["critic"](inputs)
 
     def _inputs(self, obs: Tensor, weights: Tensor) -> Tensor:
         return torch.cat((obs, weights), dim=-1) if self.preference_dim else obs
@@ -108,7 +113,7 @@ def advantage_scale(
 
 
 def loss(network: ActorCritic, theta: Tensor, batch: Batch, hyper: Hyper) -> tuple[Tensor, dict[str, Tensor]]:
-    """The scalar to be minimised, and its parts.
+    """The scalar to be minimised, and its parts; one of each member, given theta (K, P) and a batch (K, B, ...).
 
     "late" scalarisation clips one surrogate per objective and weights the clipped values (D3PO, late-stage
     weighting); "early" weights the advantages first and clips once (the usual conditioned PPO). With D3PO's
@@ -116,12 +121,12 @@ def loss(network: ActorCritic, theta: Tensor, batch: Batch, hyper: Hyper) -> tup
     preferences differ as much as the preferences do.
     """
     dist = network.distribution
-    total = batch.mask.sum().clamp(min=1.0)
+    share = batch.mask / batch.mask.sum(dim=-1, keepdim=True).clamp(min=1.0)
 
     def mean(values: Tensor) -> Tensor:
-        return (values * batch.mask).sum() / total
+        return (values * share).sum(dim=-1)
 
-    head = network.head(theta, batch.obs, batch.weights)
+    head, value = network.both(theta, batch.obs, batch.weights)
     ratio = (dist.log_prob(head, batch.action) - batch.log_prob).exp()
     advantage = batch.advantage
     if hyper.scalarisation == "early":
@@ -134,8 +139,7 @@ def loss(network: ActorCritic, theta: Tensor, batch: Batch, hyper: Hyper) -> tup
         surrogate = surrogate * batch.weights
     policy_loss = -mean(surrogate.sum(dim=-1))
 
-    value_error = (network.value(theta, batch.obs, batch.weights) - batch.value_target) ** 2
-    value_loss = mean(value_error.sum(dim=-1))
+    value_loss = mean(((value - batch.value_target) ** 2).sum(dim=-1))
     entropy = mean(dist.entropy(head))
     result = policy_loss + hyper.value_coefficient * value_loss - hyper.entropy_coefficient * entropy
     metrics = {

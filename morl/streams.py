@@ -8,6 +8,7 @@ beside it. States can be read and set, which is what makes a killed run resume b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -65,11 +66,11 @@ class Streams:
 
     def uniform(self, *shape: int, rows: int | None = None) -> Tensor:
         """Uniform numbers in [0, 1), shape (num_envs, *shape), float32; or `rows` rows from each generator."""
-        return self._draw(torch.rand, shape, rows)
+        return self._draw(Tensor.uniform_, shape, rows)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, shape (num_envs, *shape), float32."""
-        return self._draw(torch.randn, shape)
+        return self._draw(Tensor.normal_, shape)
 
     def permutations(self, n: int) -> Tensor:
         """A random order of 0 .. n - 1 from each generator, shape (G, n), int64."""
@@ -77,19 +78,23 @@ class Streams:
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Integers in [0, high), shape (num_envs, *shape), int64."""
+        return self._draw(partial(Tensor.random_, to=high), shape, dtype=torch.int64)
 
-        def draw(size: tuple[int, ...], **options: object) -> Tensor:
-            return torch.randint(high, size, **options)  # type: ignore[call-overload]
-
-        return self._draw(draw, shape)
-
-    def _draw(self, draw: Callable[..., Tensor], shape: Sequence[int], rows: int | None = None) -> Tensor:
+    def _draw(
+        self,
+        fill: Callable[..., Tensor],
+        shape: Sequence[int],
+        rows: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Rows filled in place, block by block, each block by its generator."""
         each = self.num_envs // len(self.generators) if rows is None else rows
-        size = (each, *shape)
+        drawn = torch.empty(each * len(self.generators), *shape, dtype=dtype, device=self.device)
         if self.device.type == "meta":
-            return draw((each * len(self.generators), *shape), device=self.device)
-        parts = [draw(size, generator=generator, device=self.device) for generator in self.generators]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+            return drawn
+        for block, generator in zip(drawn.split(each), self.generators, strict=True):
+            fill(block, generator=generator)
+        return drawn
 
     def get_state(self) -> Tensor:
         """The states of all generators, one row each (uint8, on the CPU)."""
