@@ -30,6 +30,15 @@ Advance = Callable[[Any, Tensor], Any]
 """(what K members have learned, gradient (K, P)) -> what they have learned then."""
 
 
+def hold_memory() -> None:
+    """Let the C library keep what updates free and take again at once; without this, stacked ones are 8 % slower.
+
+    glibc returns free memory to the system beyond twice the largest block that was ever freed, up to 64 MB. A block
+    that is freed before it is touched costs nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
 def init_theta(network: Network, seeds: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """Fresh parameters (K, P), each row drawn from its own seed."""
     return torch.stack([network.init(make_generator("cpu", derive_seed(s, 2)), device) for s in seeds])

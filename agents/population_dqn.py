@@ -131,6 +131,7 @@ class DQNPopulation:
         self.shared_replay, self.prepare, self.device = shared_replay, prepare, torch.device(device)
         self.network = QNetwork(obs_dim, int(action_space.n), channels, settings.hidden, preference_dim=0)
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
+        population.hold_memory()
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
         self.each = num_envs // self.size

@@ -108,6 +108,7 @@ class PPOPopulation:
         )
         self.device, self.teams = torch.device(device), teams
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
+        population.hold_memory()
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
 
