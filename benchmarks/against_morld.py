@@ -20,6 +20,9 @@ from decomposition import CASES, Case
 
 FOLDER = common.OUT / "against_morld"
 BAR = Bar("ratio", 50)
+SETTINGS = {"population": 16, "weight_method": "energy"}
+"""In place of the case's: no lattice has 16 weights."""
+ENVS = 480
 
 
 def the_case() -> Case:
@@ -33,8 +36,8 @@ def ours(seed: int, enough: float, started: float) -> list[dict[str, float]]:
     from morl.agent import Callback
 
     problem = the_case().problem
-    env = morl.make_vec(problem.env, num_envs=problem.num_envs)
-    agent = morl.agents.MORLD(env, seed=seed, **the_case().settings)
+    env = morl.make_vec(problem.env, num_envs=ENVS)
+    agent = morl.agents.MORLD(env, seed=seed, **the_case().settings | SETTINGS)
     weights = morl.weights.lattice(agent.num_objectives, partitions=problem.partitions)
     points: list[dict[str, float]] = []
 
@@ -71,7 +74,7 @@ def theirs(python: str, seed: int, seconds: float) -> list[dict[str, float]]:
         "reference_point": list(protocol.reference_point),
         "weights": morl.weights.lattice(card.num_objectives, partitions=problem.partitions).tolist(),
         "seed": seed,
-        "population": the_case().settings["population"],
+        "population": SETTINGS["population"],
         "seconds": seconds,
     }
     return common.run_peer("peer_morld.py", python, request)

@@ -69,7 +69,7 @@ SEA = Problem(env="deep-sea-treasure-v0", total_steps=1_500_000, num_envs=352, p
 CONCAVE = Problem(env="deep-sea-treasure-concave-v0", total_steps=5_000_000, num_envs=352, partitions=100)
 CONCAVE_TABLE = replace(CONCAVE, total_steps=200_000, num_envs=128)
 FRUIT = Problem(env="fruit-tree-v0", total_steps=3_000_000, num_envs=512, partitions=4)
-MINECART = Problem(env="minecart-deterministic-v0", total_steps=16_000_000, num_envs=480, partitions=18)
+MINECART = Problem(env="minecart-deterministic-v0", total_steps=16_000_000, num_envs=504, partitions=18)
 HOPPER = Problem(
     env="mo-hopper-2d-v4", total_steps=1_500_000, num_envs=24, partitions=100, episodes=10, backend="async"
 )
@@ -81,12 +81,12 @@ CHEETAH = Problem(
 )
 
 MUJOCO = {
-    "rollout_length": 256, "minibatch": 64, "epochs": 10, "lr": 3e-4, "lr_end": 3e-5, "entropy_coefficient": 0.0,
+    "rollout_length": 256, "minibatch": 64, "epochs": 10, "lr": 6e-4, "lr_end": 3e-5, "entropy_coefficient": 0.0,
     "entropy_end": 0.0, "gae_lambda": 0.95,
 }  # fmt: skip
 CONTROL = {
-    "population": 6, "learner": "ppo", "patience": 1, "neighbours": 5, "round_length": 4, "selection_steps": 250,
-    "ppo": MUJOCO,
+    "population": 6, "learner": "ppo", "patience": 1, "neighbours": 5, "round_length": 6, "selection_steps": 200,
+    "normalise_objectives": False, "ppo": MUJOCO,
 }  # fmt: skip
 POINTS = Bar("points", 10)
 CASES = (
@@ -113,8 +113,8 @@ CASES = (
     Case(
         problem=MINECART, agent="morld", label="ppo",
         settings={
-            "population": 10, "weight_method": "lattice", "learner": "ppo", "adaptation": "none",
-            "normalise_objectives": False,
+            "population": 21, "weight_method": "lattice", "learner": "ppo", "adaptation": "none",
+            "normalise_objectives": False, "ppo": {"entropy_coefficient": 0.05},
         },
         bars=(Bar("commanded", 95), Bar("hypervolume", 680), within(600)),
     ),
