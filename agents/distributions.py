@@ -78,6 +78,8 @@ class Gaussian:
 
     low: Tensor
     high: Tensor
+    initial_std: float = 1.0
+    """Standard deviation where the head gives zero, as it does at the start."""
 
     @property
     def head_width(self) -> int:
@@ -86,7 +88,7 @@ class Gaussian:
 
     def _split(self, head: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = head.chunk(2, dim=-1)
-        return mean, log_std.clamp(*LOG_STD_RANGE)
+        return mean, (log_std + math.log(self.initial_std)).clamp(*LOG_STD_RANGE)
 
     def sample(self, head: Tensor, generator: torch.Generator) -> Tensor:
         """Scaled actions (..., d), not clipped."""
@@ -127,8 +129,10 @@ class Gaussian:
         return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
 
 
-def distribution_for(space: Space, device: torch.device | str = "cpu") -> Categorical | Gaussian:
-    """The distribution that fits an action space.
+def distribution_for(
+    space: Space, device: torch.device | str = "cpu", *, initial_std: float = 1.0
+) -> Categorical | Gaussian:
+    """The distribution that fits an action space; continuous ones begin with a standard deviation.
 
     Raises:
         MorlError: the space is neither Discrete from 0 nor a bounded one-dimensional Box.
@@ -137,7 +141,7 @@ def distribution_for(space: Space, device: torch.device | str = "cpu") -> Catego
         return Categorical(int(space.n))
     if isinstance(space, Box) and len(space.shape) == 1 and np.isfinite([space.low, space.high]).all():
         bounds = torch.as_tensor(np.stack((space.low, space.high)), dtype=torch.float32, device=device)
-        return Gaussian(bounds[0], bounds[1])
+        return Gaussian(bounds[0], bounds[1], initial_std)
     raise MorlError(
         f"expected actions in Discrete(n) from 0 or a bounded Box of one dimension, got {space}; "
         "wrap the environment so that its actions are one of these"

@@ -33,8 +33,8 @@ class Layout:
         return {name: part.view((*theta.shape[:-1], *shape)) for (name, shape), part in named}
 
     def mask(self, parts: Sequence[str]) -> Tensor:
-        """Which entries (P,) bool belong to the named parts of the network."""
-        own = [name.partition(".")[0] in parts for name in self.shapes]
+        """Which entries (P,) bool belong to the named parts of the network, or to the named tensors."""
+        own = [name in parts or name.partition(".")[0] in parts for name in self.shapes]
         return torch.tensor(own).repeat_interleave(torch.tensor(self.sizes))
 
     def checked(self, theta: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from morl.agents.distributions import distribution_for
 from morl.agents.optim import AdamState, adam_init, adam_update
 from morl.agents.population import rows_of
 from morl.agents.settings import check_positive, check_types, check_unit, geometric
+from morl.errors import MorlError
 from morl.gae import vector_gae
 from morl.rollout import Rollout
 from morl.streams import Streams, derive_seed
@@ -51,12 +52,22 @@ class PPOSettings:
     """Weight of the entropy bonus at the end of the budget."""
     max_grad_norm: float = 0.5
     """Each member's gradient is scaled down to this norm."""
+    growing_unit: bool = False
+    """Whether values are measured in the largest returns so far instead of the first rollout's, for returns that grow
+    a hundredfold. The critic's last layer makes up for the change (van Hasselt et al. 2016, arXiv 1602.07714)."""
+    centre_advantages: bool = False
+    """Whether weighted advantages are shifted to mean zero in every rollout, so that an error common to all values
+    neither praises nor blames all actions."""
+    initial_std: float = 1.0
+    """Standard deviation of continuous actions at the start, in units of half their range."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers of policy and critic."""
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_positive(self, "rollout_length", "epochs", "minibatch", "lr", "clip", "max_grad_norm")
+        check_positive(
+            self, "rollout_length", "epochs", "minibatch", "lr", "clip", "max_grad_norm", "initial_std"
+        )
         check_positive(self, "lr_end", "value_coefficient", "entropy_coefficient", "entropy_end", zero=True)
         check_unit(self, "gae_lambda")
 
@@ -102,12 +113,19 @@ class PPOPopulation:
         device: torch.device | str = "cpu",
     ) -> None:
         self.settings, self.gamma, self.size, self.channels = settings, gamma, len(seeds), channels
-        self.distribution = distribution_for(action_space, device)
+        self.distribution = distribution_for(action_space, device, initial_std=settings.initial_std)
         self.network = ppo.ActorCritic(
             obs_dim, channels, self.distribution, settings.hidden, preference_dim=0
         )
+        if settings.growing_unit and "critic" in shared:
+            raise MorlError(
+                "members that share a critic cannot measure values each in its own unit: leave growing_unit, or "
+                'take cooperation="transfer"'
+            )
         self.device, self.teams = torch.device(device), teams
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
+        last = len(settings.hidden)
+        self.last_layer = self.network.layout.mask([f"critic.weight{last}", f"critic.bias{last}"]).to(device)
         population.hold_memory()
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
@@ -151,7 +169,7 @@ class PPOPopulation:
         """
         settings = self.settings
         with torch.no_grad():
-            data = self._batch(rollout, weights)
+            data = self._batch(rollout, weights, active)
         hyper = ppo.Hyper(
             clip=settings.clip,
             value_coefficient=settings.value_coefficient,
@@ -187,7 +205,7 @@ class PPOPopulation:
                 )
         return metrics, data
 
-    def _batch(self, rollout: Rollout, weights: Tensor) -> ppo.Batch:
+    def _batch(self, rollout: Rollout, weights: Tensor, active: Tensor | None = None) -> ppo.Batch:
         """Advantages and value targets, in each member's unit, as (K, T * N, ...)."""
 
         def own(values: Tensor) -> Tensor:
@@ -206,16 +224,30 @@ class PPOPopulation:
             gamma=self.gamma, lam=self.settings.gae_lambda,
         )  # fmt: skip
         advantage, target = own(advantage), own(target)
-        # The root mean square of the first targets, common to all objectives so that weights keep their meaning.
-        first = (target**2 * mask.unsqueeze(-1)).mean(dim=(1, 2)).sqrt()
-        self.members = self.members._replace(unit=torch.where(unit > 0, unit, first))
+        # The root mean square of the targets, common to all objectives so that weights keep their meaning.
+        size = (target**2 * mask.unsqueeze(-1)).mean(dim=(1, 2)).sqrt()
+        if self.settings.growing_unit:
+            grown = unit.maximum(size) if active is None else torch.where(active, unit.maximum(size), unit)
+            self.members = self._measured_in(grown)
+        self.members = self.members._replace(unit=torch.where(unit > 0, self.members.unit, size))
         scale = torch.where(self.members.unit > 0, self.members.unit, 1.0).view(-1, 1, 1)
         wanted = weights.unsqueeze(1).expand(-1, obs.shape[1], -1)
         weighted = (advantage * wanted).sum(dim=-1) * mask
         # One positive number for each member: it changes how far an update goes, not what is optimal.
         spread = weighted.std(dim=1, correction=0).view(-1, 1, 1) + 1e-8
+        if self.settings.centre_advantages:
+            middle = weighted.mean(dim=1, keepdim=True) / wanted.square().sum(dim=-1)
+            advantage = advantage - middle.unsqueeze(-1) * wanted
         fields = (obs, own(rollout.action), own(rollout.log_prob), advantage / spread, target / scale)
         return ppo.Batch(*fields, wanted, wanted, mask)
+
+    def _measured_in(self, unit: Tensor) -> Members:
+        """The members with values in other units (K,): the critic's last layer makes up for the change."""
+        theta, adam, old = self.members
+        ratio = torch.where(old > 0, old / unit, 1.0).unsqueeze(1)
+        factor = torch.where(self.last_layer, ratio, 1.0)
+        adam = adam._replace(mean=adam.mean * factor, square=adam.square * factor**2)
+        return Members(theta * factor, adam, unit)
 
     def conflict(self, batch: ppo.Batch, *, steps: int = 512) -> Tensor:
         """Cosines (K, c, c) between the policy gradients of the objectives: how far they pull apart.

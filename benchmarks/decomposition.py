@@ -88,6 +88,9 @@ CONTROL = {
     "population": 6, "learner": "ppo", "patience": 1, "neighbours": 5, "round_length": 6, "selection_steps": 200,
     "normalise_objectives": False, "ppo": MUJOCO,
 }  # fmt: skip
+CHEETAHS = CONTROL | {
+    "ppo": MUJOCO | {"initial_std": 0.3, "centre_advantages": True, "growing_unit": True},
+}
 POINTS = Bar("points", 10)
 CASES = (
     Case(
@@ -124,7 +127,7 @@ CASES = (
     ),
     Case(problem=HOPPER3, agent="morld", label="ppo", settings=CONTROL | {"population": 8}),
     Case(
-        problem=CHEETAH, agent="morld", label="ppo", settings=CONTROL, bars=(Bar("hypervolume", 4e4),),
+        problem=CHEETAH, agent="morld", label="ppo", settings=CHEETAHS, bars=(Bar("hypervolume", 4e4),),
         rivals=("sweep", "evolution", "random"),
     ),
 )  # fmt: skip

@@ -101,6 +101,15 @@ def test_other_spaces_are_refused(space) -> None:
         distribution_for(space)
 
 
+def test_continuous_actions_begin_with_the_spread_asked_for() -> None:
+    narrow = distribution_for(Box(LOW.numpy(), HIGH.numpy(), dtype=np.float32), initial_std=0.25)
+    assert isinstance(narrow, Gaussian)
+    d = len(LOW)
+    unit = reference.Independent(reference.Normal(torch.zeros(d), 0.25 * torch.ones(d)), 1)
+    action = torch.linspace(-1, 1, d)
+    torch.testing.assert_close(narrow.log_prob(torch.zeros(2 * d), action), unit.log_prob(action))
+
+
 @pytest.mark.parametrize("kind", MAKE)
 def test_works_under_vmap(kind: str) -> None:
     ours, head, _ = MAKE[kind](4)

@@ -15,6 +15,7 @@ import morl
 from morl.agents import population
 from morl.agents.population_dqn import DQNPopulation, DQNSettings
 from morl.agents.population_ppo import PPOPopulation, PPOSettings
+from morl.errors import MorlError
 from morl.rollout import EpisodeReturns, collect
 from morl.streams import Streams
 from morl.transitions import Transition, Transitions
@@ -51,9 +52,11 @@ def prepared(make: Callable[..., Any], seeds: Sequence[int]) -> tuple[Any, dict[
     return env, common, transitions
 
 
-def train_ppo(make: Callable[..., Any], seeds: Sequence[int], **options: Any) -> Tensor:
+def train_ppo(
+    make: Callable[..., Any], seeds: Sequence[int], extra: dict[str, Any] | None = None, **options: Any
+) -> Tensor:
     _, common, transitions = prepared(make, seeds)
-    settings = PPOSettings(rollout_length=8, minibatch=16, epochs=1, hidden=(16,))
+    settings = PPOSettings(rollout_length=8, minibatch=16, epochs=1, hidden=(16,), **extra or {})
     learner = PPOPopulation(settings=settings, **common, **options)
     weights = weights_of(seeds)
     rows = weights.repeat_interleave(N, 0)
@@ -85,8 +88,13 @@ def train_dqn(make: Callable[..., Any], seeds: Sequence[int], **options: Any) ->
 
 @pytest.mark.parametrize(
     ("train", "make"),
-    [(train_ppo, sea), (train_ppo, Target), (train_dqn, sea)],
-    ids=["ppo discrete", "ppo continuous", "dqn"],
+    [
+        (train_ppo, sea),
+        (train_ppo, Target),
+        (partial(train_ppo, extra={"growing_unit": True, "centre_advantages": True}), Target),
+        (train_dqn, sea),
+    ],
+    ids=["ppo discrete", "ppo continuous", "ppo in growing units", "dqn"],
 )
 def test_equals_separate_trainings(train: Callable[..., Tensor], make: Callable[..., Any]) -> None:
     together = train(make, SEEDS)
@@ -108,11 +116,7 @@ def test_frozen_members_stay_and_others_do_not_notice() -> None:
     _, common, transitions = prepared(sea, SEEDS)
     learner = PPOPopulation(settings=PPOSettings(rollout_length=8, minibatch=16, hidden=(8,)), **common)
     weights = weights_of(SEEDS)
-    rows = weights.repeat_interleave(N, 0)
-    with torch.no_grad():
-        rollout, _ = collect(
-            transitions, lambda obs, _: learner.behave(obs), rows, 8, lambda n: rows, EpisodeReturns(2)
-        )
+    rollout = collected(learner, transitions, weights)
     before, streams = learner.members, learner.streams.get_state()
     learner.update(rollout, weights, 0.0)
     everyone = learner.members.theta
@@ -121,6 +125,49 @@ def test_frozen_members_stay_and_others_do_not_notice() -> None:
     learner.update(rollout, weights, 0.0, torch.tensor([True, False, True]))
     assert torch.equal(learner.members.theta[1], before.theta[1])
     assert torch.equal(learner.members.theta[[0, 2]], everyone[[0, 2]])
+
+
+def collected(learner: PPOPopulation, transitions: Transitions, weights: Tensor) -> Any:
+    rows = weights.repeat_interleave(N, 0)
+    with torch.no_grad():
+        return collect(
+            transitions, lambda obs, _: learner.behave(obs), rows, 8, lambda n: rows, EpisodeReturns(2)
+        )[0]
+
+
+def test_units_that_grow_leave_values_as_they_are() -> None:
+    _, common, transitions = prepared(sea, SEEDS)
+    learner = PPOPopulation(settings=PPOSettings(growing_unit=True, hidden=(8,)), **common)
+    rollout = collected(learner, transitions, weights_of(SEEDS))
+    learner.update(rollout, weights_of(SEEDS), 0.0)
+    obs = transitions.obs.view(3, N, -1)
+    before = learner.members
+    values = learner.network.value(before.theta, obs, obs) * before.unit.view(-1, 1, 1)
+    larger = rollout._replace(
+        reward=rollout.reward * torch.tensor([100.0, 1.0, 100.0]).repeat_interleave(N).view(1, -1, 1)
+    )
+    with torch.no_grad():
+        learner._batch(larger, weights_of(SEEDS), torch.tensor([True, True, False]))
+    after = learner.members
+    assert after.unit[0] > 10 * before.unit[0] and after.unit[2] == before.unit[2]  # the last one is frozen
+    torch.testing.assert_close(
+        learner.network.value(after.theta, obs, obs) * after.unit.view(-1, 1, 1), values, rtol=1e-4, atol=1e-5
+    )
+    with pytest.raises(MorlError, match="share a critic"):
+        PPOPopulation(settings=PPOSettings(growing_unit=True), shared=("critic",), **common)
+
+
+def test_centred_advantages_have_mean_zero_and_keep_their_differences() -> None:
+    weights, found = weights_of(SEEDS), []
+    for centre in (False, True):
+        _, common, transitions = prepared(sea, SEEDS)
+        learner = PPOPopulation(settings=PPOSettings(centre_advantages=centre, hidden=(8,)), **common)
+        with torch.no_grad():
+            batch = learner._batch(collected(learner, transitions, weights), weights)
+        found.append((batch.advantage * batch.weights).sum(dim=-1))
+    plain, centred = found
+    torch.testing.assert_close(centred, plain - plain.mean(dim=1, keepdim=True), rtol=0, atol=1e-5)
+    assert plain.mean(dim=1).abs().min() > 0.01  # guards the comparison
 
 
 def test_members_are_picked_replaced_and_added() -> None:
