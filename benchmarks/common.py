@@ -74,13 +74,14 @@ def fresh_process(task: str, request: dict[str, Any], *, threads: int | None = N
 
 def hardware(threads: int | None = None) -> str:
     """One line: the machine, the versions, today's date."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    from morl.envs.adapters import cores  # here, since torch comes with it
+
     chosen = threads or os.environ.get("OMP_NUM_THREADS")
     count = f"OMP_NUM_THREADS={chosen}" if chosen else "torch's own choice of threads"
     names = ("torch", "gymnasium", "mo-gymnasium", "morl")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return (
-        f"{cores} cores ({_processor()}), {platform.system()}, {count}, "
+        f"{cores()} cores ({_processor()}), {platform.system()}, {count}, "
         f"Python {platform.python_version()}, {versions}, {date.today().isoformat()}"
     )
 
