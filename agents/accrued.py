@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from morl.accrual import Accrual
 from morl.transitions import Transition, Transitions
 
 
@@ -26,7 +27,7 @@ class AccruedTransitions:
 
     def __init__(self, transitions: Transitions, gamma: float) -> None:
         self.inner, self.gamma = transitions, gamma
-        self.accrued, self.factor = torch.empty(0), torch.empty(0)
+        self.accrual = Accrual(torch.empty(0), torch.empty(0))
 
     @property
     def info(self) -> dict[str, Any]:
@@ -36,43 +37,41 @@ class AccruedTransitions:
     @property
     def obs(self) -> Tensor:
         """The observations that the next actions answer to."""
-        return with_accrued(self.inner.obs, self.accrued, self.factor)
+        return with_accrued(self.inner.obs, self.accrual)
 
     def reset(self, seed: Any = None) -> Tensor:
         """Start all episodes; nothing is accrued."""
         self.inner.reset(seed)
-        n, m = self.inner.env.num_envs, self.inner.env.num_objectives  # type: ignore[attr-defined]
-        self.accrued = torch.zeros(n, m, device=self.inner.device)
-        self.factor = torch.ones(n, 1, device=self.inner.device)
+        env = self.inner.env
+        self.accrual = Accrual.start(env.num_envs, env.num_objectives, self.inner.device)  # type: ignore[attr-defined]
         return self.obs
 
     def step(self, action: Any) -> Transition:
         """Advance all environments; rewards are the environment's own."""
-        before, accrued, factor = self.obs, self.accrued, self.factor
+        before = self.obs
         step = self.inner.step(action)
-        accrued, factor = accrued + factor * step.reward, factor * self.gamma
-        done = (step.terminated | step.truncated).unsqueeze(1)
-        self.accrued, self.factor = accrued.masked_fill(done, 0.0), factor.masked_fill(done, 1.0)
-        if step.valid is not None:  # a step that only reset began an episode
-            self.factor = torch.where(step.valid.unsqueeze(1), self.factor, 1.0)
-        return step._replace(obs=before, next_obs=with_accrued(step.next_obs, accrued, factor))
+        after = self.accrual.after(step.reward, self.gamma, step.valid)
+        self.accrual = after.restarted(step.terminated | step.truncated)
+        return step._replace(obs=before, next_obs=with_accrued(step.next_obs, after))
 
     def state(self) -> dict[str, Any]:
         """What `load_state` takes."""
-        return {**self.inner.state(), "accrued": self.accrued, "factor": self.factor}
+        return {**self.inner.state(), "accrual": self.accrual._asdict()}
 
     def load_state(self, state: dict[str, Any], *, seed: int) -> Tensor:
         """Continue the episodes of `state`; environments without snapshots start new ones with `seed`."""
         if state["env"] is None:
             return self.reset(seed)
         self.inner.load_state(state, seed=seed)
-        self.accrued, self.factor = (state[name].to(self.inner.device) for name in ("accrued", "factor"))
+        self.accrual = Accrual(
+            **{name: part.to(self.inner.device) for name, part in state["accrual"].items()}
+        )
         return self.obs
 
 
-def with_accrued(obs: Tensor, accrued: Tensor, factor: Tensor) -> Tensor:
-    """Observations (..., d) with the return so far (..., m) and the discount (..., 1) at the end."""
-    return torch.cat((obs.to(torch.float32), accrued, factor), dim=-1)
+def with_accrued(obs: Tensor, accrual: Accrual) -> Tensor:
+    """Observations (B, d + m + 1): those given (B, d), the return so far and the discount."""
+    return torch.cat((obs.to(torch.float32), accrual.paid, accrual.factor.unsqueeze(1)), dim=1)
 
 
 def utility_rises(

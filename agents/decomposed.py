@@ -159,8 +159,8 @@ class MemberTrainer(ABC):
         """What members do in their environments (S * N, ...) when they are judged."""
 
     @abstractmethod
-    def head(self, theta: Tensor, inputs: Tensor, direction: Tensor) -> Tensor:
-        """Greedy actions (B, ...) of one policy with parameters (P,) that maximises `direction` (c,)."""
+    def head(self, theta: Tensor, inputs: Tensor, directions: Tensor) -> Tensor:
+        """Greedy actions (k, B, ...) of policies with parameters (k, P) that maximise `directions` (k, c)."""
 
     def conflict(self) -> Tensor | None:
         """Cosines (S, c, c) between the gradients of the objectives; None where there is only a utility."""
@@ -202,8 +202,8 @@ class PPOTrainer(MemberTrainer):
         """The most probable actions."""
         return self.learner.greedy(self.networks_see(obs))
 
-    def head(self, theta: Tensor, inputs: Tensor, direction: Tensor) -> Tensor:
-        """The most probable actions of one policy."""
+    def head(self, theta: Tensor, inputs: Tensor, directions: Tensor) -> Tensor:
+        """The most probable actions of each policy."""
         learner = self.learner
         return learner.distribution.to_env(
             learner.distribution.mode(learner.network.head(theta, inputs, inputs))
@@ -261,9 +261,10 @@ class DQNTrainer(MemberTrainer):
         """Greedy actions of the averaged parameters."""
         return self.learner.greedy(self.networks_see(obs), self.directions)
 
-    def head(self, theta: Tensor, inputs: Tensor, direction: Tensor) -> Tensor:
-        """Greedy actions of one policy."""
-        return (self.learner.network(theta, inputs, inputs) * direction).sum(dim=-1).argmax(dim=-1)
+    def head(self, theta: Tensor, inputs: Tensor, directions: Tensor) -> Tensor:
+        """Greedy actions of each policy."""
+        q = self.learner.network(theta, inputs, inputs)
+        return (q * directions[:, None, None]).sum(dim=-1).argmax(dim=-1)
 
     def acting(self, members: Any) -> Tensor:
         """The averaged parameters."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morl._arrays import Array
+from morl.accrual import Accrual
 from morl.agents import population
 from morl.agents.accrued import with_accrued
 from morl.errors import CheckpointError
@@ -108,7 +109,7 @@ class FollowMembers:
     """B rows, each following one policy; with accrued rewards it remembers what its episode has paid.
 
     Args:
-        head: `(theta (P,), inputs (B, d), direction (c,)) -> greedy actions (B, ...)`, a pure function.
+        head: `(theta (k, P), inputs (k, B, d), directions (k, c)) -> greedy actions (k, B, ...)`, a pure function.
         policies: k of them.
         index: (B,) which one each row follows.
         accrued: discount of the accrued rewards that the policies observe; None if they do not.
@@ -124,7 +125,7 @@ class FollowMembers:
         accrued: float | None,
         conditioned: bool,
     ) -> None:
-        self.gamma, self.conditioned, self.m = accrued, conditioned, policies.weights.shape[1]
+        self.gamma, self.conditioned = accrued, conditioned
         chosen, place = index.unique(return_inverse=True)
         self.policies = population.take(policies, chosen)
         count = place.bincount(minlength=len(chosen))
@@ -135,23 +136,19 @@ class FollowMembers:
         self.rows[place[order], column] = order
         self.back = torch.empty_like(index)
         self.back[order] = place[order] * self.rows.shape[1] + column
-        self.head = torch.vmap(head)
-        self.accrued = torch.zeros(len(index), self.m, device=index.device)
-        self.factor = torch.ones(len(index), 1, device=index.device)
+        self.head = head
+        self.start = self.accrual = Accrual.start(len(index), policies.weights.shape[1], index.device)
 
     def reset(self, mask: Tensor | None = None) -> None:
         """New episodes where `mask` (B,) holds: nothing is accrued."""
-        if mask is None:
-            mask = torch.ones(len(self.factor), dtype=torch.bool, device=self.factor.device)
-        self.accrued = self.accrued.masked_fill(mask.unsqueeze(1), 0.0)
-        self.factor = self.factor.masked_fill(mask.unsqueeze(1), 1.0)
+        self.accrual = self.start if mask is None else self.accrual.restarted(mask)
 
     @torch.no_grad()
     def act(self, obs: Tensor) -> Tensor:
         """Greedy actions (B, ...)."""
-        obs = torch.as_tensor(obs, device=self.factor.device).to(torch.float32)
+        obs = torch.as_tensor(obs, device=self.rows.device).to(torch.float32)
         if self.gamma is not None:
-            obs = with_accrued(obs, self.accrued, self.factor)
+            obs = with_accrued(obs, self.accrual)
         obs = obs[self.rows] - self.policies.shift.unsqueeze(1)
         inputs = (obs * self.policies.scale.unsqueeze(1)).clamp(-CLIP, CLIP)
         if self.conditioned:
@@ -164,6 +161,4 @@ class FollowMembers:
     def observe(self, reward: Tensor, done: Tensor) -> None:
         """Add the rewards (B, m) to what is accrued; start anew where `done` (B,)."""
         if self.gamma is not None:
-            self.accrued = self.accrued + self.factor * reward.to(self.accrued)
-            self.factor = self.factor * self.gamma
-            self.reset(done)
+            self.accrual = self.accrual.after(reward, self.gamma).restarted(done)

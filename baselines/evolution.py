@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from morl.accrual import Accrual
 from morl.agent import Agent, Policy
 from morl.agents.distributions import distribution_for
 from morl.agents.networks import MLP, Network
@@ -64,42 +64,42 @@ class Trials(NamedTuple):
     """(N,) int64 which episode a row plays; J where it has nothing left to do."""
     started: Tensor
     """() int64 how many have been handed out."""
-    power: Tensor
-    """(N,) float64 discount of the next reward."""
-    gain: Tensor
-    """(N, m) float64 discounted return so far."""
+    accrual: Accrual
+    """What the running episodes have paid, float64."""
     returns: Tensor
     """(J + 1, m) float64 of finished episodes; the last row is for rows with nothing to do."""
 
     @classmethod
     def begin(cls, jobs: int, rows: int, m: int, device: torch.device) -> Trials:
         """All rows at the start of an episode."""
-        zeros = partial(torch.zeros, dtype=torch.float64, device=device)
         job = torch.arange(rows, device=device).clamp(max=jobs)
-        started = torch.tensor(rows, device=device)
-        return cls(job, started, zeros(rows) + 1, zeros(rows, m), zeros(jobs + 1, m))
+        returns = torch.zeros(jobs + 1, m, dtype=torch.float64, device=device)
+        accrual = Accrual.start(rows, m, device, torch.float64)
+        return cls(job, torch.tensor(rows, device=device), accrual, returns)
 
     def advance(self, step: Transition, gamma: float) -> Trials:
         """Take in one step of all rows."""
         valid = torch.ones_like(step.terminated) if step.valid is None else step.valid
         done = (step.terminated | step.truncated) & valid
-        gain = self.gain + self.power.unsqueeze(1) * step.reward * valid.unsqueeze(1)
-        power = torch.where(valid, self.power * gamma, self.power)
+        accrual = self.accrual.after(step.reward, gamma, valid)
         jobs = len(self.returns) - 1
-        returns = self.returns.index_put((torch.where(done, self.job, jobs),), gain)
+        returns = self.returns.index_put((torch.where(done, self.job, jobs),), accrual.paid)
         following = (self.started + done.cumsum(dim=0) - 1).clamp(max=jobs)
         job = torch.where(done & (self.job < jobs), following, self.job)
-        return Trials(
-            job,
-            self.started + done.sum(),
-            power.masked_fill(done, 1.0),
-            gain.masked_fill(done.unsqueeze(1), 0.0),
-            returns,
-        )
+        return Trials(job, self.started + done.sum(), accrual.restarted(done), returns)
 
     def restarted(self) -> Trials:
         """The same with all running episodes at their start."""
-        return self._replace(power=torch.ones_like(self.power), gain=torch.zeros_like(self.gain))
+        return self._replace(accrual=self.accrual.restarted(torch.ones_like(self.job, dtype=torch.bool)))
+
+    def state(self) -> dict[str, Any]:
+        """What `of_state` takes."""
+        return {**self._asdict(), "accrual": self.accrual._asdict()}
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Trials:
+        """The inverse of `state`."""
+        return cls(**{**state, "accrual": Accrual(**state["accrual"])})
 
 
 class Evolution(Agent):
@@ -201,7 +201,7 @@ class Evolution(Agent):
     def actions_of(self, theta: Tensor, obs: Tensor) -> Tensor:
         """Actions (B, ...) of B policies with parameters (B, P), each for its own observation (B, obs)."""
         scaled = (obs.to(torch.float32) - self.centre) / self.scale
-        head = torch.vmap(lambda own, x: self.network.apply(own)["policy"](x))(theta, scaled)
+        head = self.network.apply(theta)["policy"](scaled.unsqueeze(1)).squeeze(1)
         if isinstance(self.spec.single_action_space, Box):
             return self.distribution.to_env(torch.tanh(head))
         return self.distribution.to_env(head.argmax(dim=-1))
@@ -260,7 +260,7 @@ class Evolution(Agent):
         """The genetic algorithm, the generation in progress and the environments."""
         return {
             "search": self.search.state(),
-            "trials": None if self.trials is None else self.trials._asdict(),
+            "trials": None if self.trials is None else self.trials.state(),
             "transitions": self.transitions.state(),
             "report": self.report.state(),
         }
@@ -269,7 +269,7 @@ class Evolution(Agent):
         """The inverse of `training_state`; environments that cannot be put back restart their episodes."""
         self.started = True
         self.search.load_state(state["search"])
-        self.trials = None if state["trials"] is None else Trials(**state["trials"])
+        self.trials = None if state["trials"] is None else Trials.of_state(state["trials"])
         self.report.load_state(state["report"])
         self.transitions.load_state(state["transitions"], seed=derive_seed(self.seed, 0, self.steps))
         if state["transitions"]["env"] is None and self.trials is not None:

@@ -136,7 +136,8 @@ class MOQLearning(Agent):
 
     def utility(self, state: Tensor, table: Tensor, ledger: Ledger) -> Tensor:
         """What actions (B, A) are worth to tables (B,), for the whole of an episode where `ledger` keeps account."""
-        whole = ledger.paid.unsqueeze(1) + ledger.power.view(-1, 1, 1) * self.q[state, table]
+        paid, factor = ledger.accrual
+        whole = paid.unsqueeze(1) + factor.view(-1, 1, 1) * self.q[state, table]
         return self.scalarised(whole, self.lattice[table].unsqueeze(1))
 
     def _grow(self) -> None:
@@ -145,13 +146,13 @@ class MOQLearning(Agent):
     def update(self, step: Steps, lr: float) -> Tensor:
         """Move all tables towards the targets of B steps; returns the mean error."""
         later = self.q[step.following]
-        whole = step.paid[:, None, None] + step.power.view(-1, 1, 1, 1) * later
+        whole = step.paid[:, None, None] + step.factor.view(-1, 1, 1, 1) * later
         greedy = self.scalarised(whole, self.lattice.unsqueeze(1)).argmax(dim=2)
         best = later.gather(2, greedy[:, :, None, None].expand(-1, -1, 1, later.shape[3])).squeeze(2)
         best = best.masked_fill(step.terminated.view(-1, 1, 1), 0.0)
         target = step.reward.float().unsqueeze(1) + self.gamma * best
         accounts = self.histories is not None
-        self._raise_ideal(step.paid.unsqueeze(1) + step.power.view(-1, 1, 1) * best if accounts else target)
+        self._raise_ideal(step.paid.unsqueeze(1) + step.factor.view(-1, 1, 1) * best if accounts else target)
         # Pairs met more than once move towards their mean target, as far as one by one they would.
         pair, index = (step.state * self.actions + step.action).unique(return_inverse=True)
         times = torch.bincount(index, minlength=len(pair)).view(-1, 1, 1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from morl.accrual import Accrual
 from morl.baselines.tabular import UNKNOWN, Numbering, States
 from morl.rollout import EpisodeReturns
 from morl.streams import derive_seed
@@ -78,10 +79,7 @@ class Ledger:
         self.histories, self.gamma = histories, gamma
         self.history = torch.zeros(rows, dtype=torch.int64, device=device)
         """(B,)."""
-        self.paid = torch.zeros(rows, objectives, device=device)
-        """(B, m) discounted."""
-        self.power = torch.ones(rows, device=device)
-        """(B,) discount of the next reward."""
+        self.accrual = Accrual.start(rows, objectives, device)
 
     def number(self, state: Tensor, *, new: bool = False) -> Tensor:
         """Numbers (B,) for states (B,) at this point of their episodes; the states' own without histories."""
@@ -93,22 +91,20 @@ class Ledger:
             return
         entered = self.histories.enter(self.history[valid], reward[valid], new=new)
         self.history = self.history.index_put((valid,), entered)
-        self.paid = self.paid + (self.power * valid).unsqueeze(1) * reward.to(torch.float32)
-        self.power = torch.where(valid, self.power * self.gamma, self.power)
+        self.accrual = self.accrual.after(reward, self.gamma, valid)
 
     def reset(self, mask: Tensor) -> None:
         """Episodes start where `mask` (B,) holds."""
         self.history = self.history.masked_fill(mask, 0)
-        self.paid = self.paid.masked_fill(mask.unsqueeze(1), 0.0)
-        self.power = self.power.masked_fill(mask, 1.0)
+        self.accrual = self.accrual.restarted(mask)
 
     def state(self) -> dict[str, Any]:
         """What was paid."""
-        return {"history": self.history, "paid": self.paid, "power": self.power}
+        return {"history": self.history, "accrual": self.accrual._asdict()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self.history, self.paid, self.power = state["history"], state["paid"], state["power"]
+        self.history, self.accrual = state["history"], Accrual(**state["accrual"])
 
 
 class Steps(NamedTuple):
@@ -123,7 +119,7 @@ class Steps(NamedTuple):
     """Numbers of the states that the steps led to, before any reset."""
     paid: Tensor
     """[T, N, m] what the episode has paid when it gets there (see `Ledger`)."""
-    power: Tensor
+    factor: Tensor
     """[T, N] the discount of the reward that comes next there."""
     terminated: Tensor
     valid: Tensor
@@ -165,8 +161,10 @@ class Walker:
             valid = torch.ones_like(done) if step.valid is None else step.valid
             ledger.enter(step.reward, valid, new=True)
             following = ledger.number(self.states.seen(step.next_obs), new=True)
-            reward, paid = step.reward.double(), (ledger.paid, ledger.power)
-            rows.append((state, step.action, reward, following, *paid, step.terminated, valid, fresh))
+            reward = step.reward.double()
+            rows.append(
+                (state, step.action, reward, following, *ledger.accrual, step.terminated, valid, fresh)
+            )
             self.returns.add(self.transitions.info, done)
             self.fresh = done if step.valid is None else ~valid
             ledger.reset(self.fresh)

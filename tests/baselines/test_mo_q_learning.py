@@ -159,13 +159,12 @@ def test_accrued_policies_have_memory_of_one_episode() -> None:
     first = policy.act(at)
     assert torch.equal(first, policy.act(at)), "asking changes nothing"
     policy.observe(torch.tensor([[0.0, -1.0]]), torch.tensor([False]))
-    assert policy.ledger.paid.tolist() == [[0.0, -1.0]] and policy.ledger.power.tolist() == [
-        pytest.approx(0.9)
-    ]
+    paid, factor = policy.ledger.accrual
+    assert paid.tolist() == [[0.0, -1.0]] and factor.tolist() == [pytest.approx(0.9)]
     policy.observe(torch.tensor([[7.7, 7.7]]), torch.tensor([False]))
     assert policy.act(at).tolist() == [STOP], "a history that was never met has no table"
     policy.observe(torch.zeros(1, 2), torch.tensor([True]))
-    assert policy.ledger.paid.tolist() == [[0.0, 0.0]] and torch.equal(policy.act(at), first)
+    assert policy.ledger.accrual.paid.tolist() == [[0.0, 0.0]] and torch.equal(policy.act(at), first)
 
 
 def test_with_accounts_it_resumes_bit_for_bit(tmp_path: Path) -> None:

@@ -125,9 +125,9 @@ def test_the_ledger_keeps_discounted_accounts() -> None:
     every, first = torch.tensor([True, True]), torch.tensor([True, False])
     ledger.enter(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), every, new=True)
     ledger.enter(torch.tensor([[8.0, 0.0], [9.0, 9.0]]), first, new=True)
-    assert ledger.paid.tolist() == [[5, 2], [3, 4]] and ledger.power.tolist() == [0.25, 0.5]
+    assert ledger.accrual.paid.tolist() == [[5, 2], [3, 4]] and ledger.accrual.factor.tolist() == [0.25, 0.5]
     ledger.reset(first)
-    assert ledger.paid.tolist() == [[0, 0], [3, 4]] and ledger.power.tolist() == [1, 0.5]
+    assert ledger.accrual.paid.tolist() == [[0, 0], [3, 4]] and ledger.accrual.factor.tolist() == [1, 0.5]
     assert int(ledger.history[0]) == 0 != int(ledger.history[1])
 
 
@@ -149,7 +149,7 @@ def test_steps_join_no_two_episodes(mode: str) -> None:
     assert torch.equal(steps.fresh[walked, 0], since == 1)
     # Every step costs 1.
     torch.testing.assert_close(steps.paid[walked, 0, 1], -2 * (1 - 0.5**since))
-    torch.testing.assert_close(steps.power[walked, 0], 0.5**since)
+    torch.testing.assert_close(steps.factor[walked, 0], 0.5**since)
     assert not steps.terminated.any()
 
 
