@@ -35,9 +35,9 @@ class Categorical:
         """Actions (...,) int64."""
         return self.sample_from(head, torch.rand(head.shape, generator=generator, device=head.device))
 
-    def draw(self, streams: Streams) -> Tensor:
-        """What `sample_from` takes for every environment of the streams."""
-        return streams.uniform(self.actions)
+    def draw(self, streams: Streams, steps: int) -> Tensor:
+        """What `sample_from` takes in so many steps of every environment of the streams, (envs, steps, ...)."""
+        return streams.uniform(steps, self.actions)
 
     def sample_from(self, head: Tensor, uniform: Tensor) -> Tensor:
         """Actions (...,) int64 from uniform numbers (..., actions)."""
@@ -51,12 +51,16 @@ class Categorical:
 
     def log_prob(self, head: Tensor, action: Tensor) -> Tensor:
         """Log probabilities (...,)."""
-        return head.log_softmax(dim=-1).gather(-1, action.unsqueeze(-1)).squeeze(-1)
+        return _at(head.log_softmax(dim=-1), action)
 
     def entropy(self, head: Tensor) -> Tensor:
         """Entropies (...,) in nats."""
+        return _entropy(head.log_softmax(dim=-1))
+
+    def log_prob_and_entropy(self, head: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Both, from one softmax."""
         log_prob = head.log_softmax(dim=-1)
-        return -(log_prob.exp() * log_prob).sum(dim=-1)
+        return _at(log_prob, action), _entropy(log_prob)
 
     def kl(self, head: Tensor, other: Tensor) -> Tensor:
         """KL(head || other), shape (...,)."""
@@ -66,6 +70,14 @@ class Categorical:
     def to_env(self, action: Tensor) -> Tensor:
         """What the environment is given."""
         return action
+
+
+def _at(log_prob: Tensor, action: Tensor) -> Tensor:
+    return log_prob.gather(-1, action.unsqueeze(-1)).squeeze(-1)
+
+
+def _entropy(log_prob: Tensor) -> Tensor:
+    return -(log_prob.exp() * log_prob).sum(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -94,9 +106,9 @@ class Gaussian:
         """Scaled actions (..., d), not clipped."""
         return self.sample_from(head, torch.empty_like(self.mode(head)).normal_(generator=generator))
 
-    def draw(self, streams: Streams) -> Tensor:
-        """What `sample_from` takes for every environment of the streams."""
-        return streams.normal(len(self.low))
+    def draw(self, streams: Streams, steps: int) -> Tensor:
+        """What `sample_from` takes in so many steps of every environment of the streams, (envs, steps, ...)."""
+        return streams.normal(steps, len(self.low))
 
     def sample_from(self, head: Tensor, noise: Tensor) -> Tensor:
         """Scaled actions (..., d), not clipped, from standard normal numbers (..., d)."""
@@ -116,6 +128,10 @@ class Gaussian:
     def entropy(self, head: Tensor) -> Tensor:
         """Differential entropies (...,) in nats."""
         return (self._split(head)[1] + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=-1)
+
+    def log_prob_and_entropy(self, head: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Both."""
+        return self.log_prob(head, action), self.entropy(head)
 
     def kl(self, head: Tensor, other: Tensor) -> Tensor:
         """KL(head || other), shape (...,)."""

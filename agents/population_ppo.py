@@ -129,6 +129,8 @@ class PPOPopulation:
         population.hold_memory()
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
+        self.luck: list[Tensor] = []
+        """Random numbers of the rollout's last steps, the next at the end."""
 
     def fresh(self, seeds: Sequence[int]) -> Members:
         """New members, one for each seed."""
@@ -141,8 +143,11 @@ class PPOPopulation:
 
     def behave(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Actions to learn from (K * N, ...), their log probabilities, and actions for the environment."""
+        if not self.luck:  # a rollout's at once: K generators are asked one after another
+            ahead = self.distribution.draw(self.streams, self.settings.rollout_length)
+            self.luck = list(ahead.unbind(dim=1))[::-1]
         head = self._heads(obs)
-        action = self.distribution.sample_from(head, self.distribution.draw(self.streams))
+        action = self.distribution.sample_from(head, self.luck.pop())
         return action, self.distribution.log_prob(head, action), self.distribution.to_env(action)
 
     def greedy(self, obs: Tensor) -> Tensor:
@@ -167,7 +172,7 @@ class PPOPopulation:
         Returns:
             Metrics of each member (K,), and the batch (K, T * N, ...).
         """
-        settings = self.settings
+        settings, self.luck = self.settings, []  # what is left would not be saved
         with torch.no_grad():
             data = self._batch(rollout, weights, active)
         hyper = ppo.Hyper(
@@ -189,7 +194,10 @@ class PPOPopulation:
         everyone = torch.arange(self.size, device=data.mask.device).unsqueeze(1)
         for _ in range(settings.epochs):
             order = self.streams.permutations(steps)
-            shuffled = [field[everyone, order].tensor_split(parts, dim=1) for field in data]
+            shuffled = [
+                (field,) * parts if field.shape[1] < steps else field[everyone, order].tensor_split(parts, 1)
+                for field in data  # weights are the same in every step
+            ]
             for fields in zip(*shuffled, strict=True):
                 batch = ppo.Batch(*fields)
                 self.members, metrics = population.stacked_update(
@@ -231,7 +239,7 @@ class PPOPopulation:
             self.members = self._measured_in(grown)
         self.members = self.members._replace(unit=torch.where(unit > 0, self.members.unit, size))
         scale = torch.where(self.members.unit > 0, self.members.unit, 1.0).view(-1, 1, 1)
-        wanted = weights.unsqueeze(1).expand(-1, obs.shape[1], -1)
+        wanted = weights.unsqueeze(1)
         weighted = (advantage * wanted).sum(dim=-1) * mask
         # One positive number for each member: it changes how far an update goes, not what is optimal.
         spread = weighted.std(dim=1, correction=0).view(-1, 1, 1) + 1e-8
@@ -280,6 +288,7 @@ class PPOPopulation:
         adam = AdamState(**{name: value.to(device) for name, value in state["adam"].items()})
         self.members = Members(state["theta"].to(device), adam, state["unit"].to(device))
         self.streams.set_state(state["streams"])
+        self.luck = []
 
 
 def _advance(member: Members, gradient: Tensor, *, lr: float | Tensor) -> Members:

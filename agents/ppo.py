@@ -65,7 +65,7 @@ class ActorCritic(Network):
 
 
 class Batch(NamedTuple):
-    """B steps to learn from; every field starts with (B,)."""
+    """B steps to learn from."""
 
     obs: Tensor
     action: Tensor
@@ -76,9 +76,9 @@ class Batch(NamedTuple):
     value_target: Tensor
     """(B, m)."""
     weights: Tensor
-    """(B, m) the preference followed."""
+    """(B, m) the preference followed; of a member of a population (1, m), its own."""
     other_weights: Tensor
-    """(B, m) another preference, for the diversity regulariser."""
+    """(B, m) another preference, for the diversity regulariser; of a member of a population its own."""
     mask: Tensor
     """(B,) float: 0 for steps that must not be learned from."""
 
@@ -127,7 +127,8 @@ def loss(network: ActorCritic, theta: Tensor, batch: Batch, hyper: Hyper) -> tup
         return (values * share).sum(dim=-1)
 
     head, value = network.both(theta, batch.obs, batch.weights)
-    ratio = (dist.log_prob(head, batch.action) - batch.log_prob).exp()
+    log_prob, entropy = dist.log_prob_and_entropy(head, batch.action)
+    ratio = (log_prob - batch.log_prob).exp()
     advantage = batch.advantage
     if hyper.scalarisation == "early":
         advantage = (advantage * batch.weights).sum(dim=-1, keepdim=True)
@@ -140,12 +141,12 @@ def loss(network: ActorCritic, theta: Tensor, batch: Batch, hyper: Hyper) -> tup
     policy_loss = -mean(surrogate.sum(dim=-1))
 
     value_loss = mean(((value - batch.value_target) ** 2).sum(dim=-1))
-    entropy = mean(dist.entropy(head))
-    result = policy_loss + hyper.value_coefficient * value_loss - hyper.entropy_coefficient * entropy
+    bonus = mean(entropy)
+    result = policy_loss + hyper.value_coefficient * value_loss - hyper.entropy_coefficient * bonus
     metrics = {
         "policy_loss": policy_loss,
         "value_loss": value_loss,
-        "entropy": entropy,
+        "entropy": bonus,
         "clip_fraction": mean(((ratio - 1).abs() > hyper.clip).to(ratio.dtype)),
     }
     if hyper.diversity_coefficient > 0:

@@ -121,3 +121,12 @@ def test_works_under_vmap(kind: str) -> None:
         (torch.vmap(ours.kl)(stacked, stacked.flip(0)), ours.kl(head, stacked.flip(0).flatten(0, 1))),
     ):
         torch.testing.assert_close(result.flatten(), whole)
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_log_probability_and_entropy_at_once_are_those_of_each(kind: str) -> None:
+    ours, head, _ = MAKE[kind](4)
+    action = ours.sample(head, generator())
+    together = ours.log_prob_and_entropy(head, action)
+    assert torch.equal(together[0], ours.log_prob(head, action))
+    assert torch.equal(together[1], ours.entropy(head))

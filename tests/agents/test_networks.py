@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from morl.agents.distributions import Categorical
-from morl.agents.networks import MLP, Layout, Network, QNetwork
+from morl.agents.networks import MANY, MLP, Layout, Network, QNetwork, tanh
 from morl.agents.ppo import ActorCritic
 from morl.errors import CheckpointError, MorlError
 
@@ -140,3 +140,22 @@ def test_a_stacked_population_equals_its_members() -> None:
     together = torch.vmap(network)(thetas, obs, weights)
     for k in range(3):
         torch.testing.assert_close(together[k], network(thetas[k], obs[k], weights[k]))
+
+
+@pytest.mark.parametrize("rows", [1, MANY // 64, MANY // 16], ids=["few", "just many", "many"])
+def test_tanh_and_its_slope_are_those_of_torch(rows: int) -> None:
+    x = (4 * torch.randn(rows, 64, generator=generator())).requires_grad_()
+    slope = torch.randn(rows, 64, generator=generator(1))
+    torch.testing.assert_close(tanh(x), torch.tanh(x), rtol=0, atol=2e-7)
+    (ours,), (theirs,) = (torch.autograd.grad(f(x), x, slope) for f in (tanh, torch.tanh))
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=2e-6)
+    ends = torch.full((MANY,), 200.0)
+    assert tanh(ends).eq(1).all() and tanh(-ends).eq(-1).all() and tanh(ends * torch.nan).isnan().all()
+    with torch.no_grad():
+        assert not tanh(x).requires_grad
+
+
+def test_tanh_works_under_vmap() -> None:
+    x = torch.randn(2, 64, MANY // 64, generator=generator())
+    slopes = torch.vmap(torch.func.grad(lambda row: tanh(row).sum()))(x)
+    torch.testing.assert_close(slopes, 1 - torch.tanh(x) ** 2, rtol=1e-5, atol=1e-6)
