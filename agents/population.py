@@ -138,6 +138,21 @@ def member_gradients(loss: Loss, theta: Tensor, batch: Any) -> tuple[Tensor, dic
     return gradient, detached(metrics)
 
 
+def cosines(gradient: Callable[[Tensor], Tensor], channels: int, device: torch.device) -> Tensor:
+    """Cosines (K, c, c) between what objectives ask of members: one where they agree, minus one where they conflict.
+
+    Args:
+        gradient: of the members (K, P) along a direction (c,).
+        channels: c.
+        device: of the directions.
+    """
+    parts = [
+        torch.nn.functional.normalize(gradient(way), dim=1) for way in torch.eye(channels, device=device)
+    ]
+    stacked = torch.stack(parts, dim=1)
+    return stacked @ stacked.mT
+
+
 def rows_of(values: Tensor, members: int) -> Tensor:
     """(K * N, ...) as (K, N, ...): each member owns a contiguous block of environments."""
     return values.unflatten(0, (members, -1))

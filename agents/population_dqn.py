@@ -262,13 +262,11 @@ class DQNPopulation:
             chosen = (error**2 * rows.weights).sum(dim=-1) * rows.mask
             return chosen.mean(dim=-1), {}
 
-        gradients = []
-        for objective in torch.eye(self.channels, device=self.device):
-            rows = data._replace(weights=objective.expand_as(data.weights))
-            gradient, _ = population.member_gradients(alone, self.members.theta, rows)
-            gradients.append(torch.nn.functional.normalize(gradient, dim=1))
-        stacked = torch.stack(gradients, dim=1)
-        return stacked @ stacked.mT
+        def along(way: Tensor) -> Tensor:
+            rows = data._replace(weights=way.expand_as(data.weights))
+            return population.member_gradients(alone, self.members.theta, rows)[0]
+
+        return population.cosines(along, self.channels, self.device)
 
     def state(self) -> dict[str, Any]:
         """What training needs to go on."""

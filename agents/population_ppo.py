@@ -258,24 +258,21 @@ class PPOPopulation:
         return Members(theta * factor, adam, unit)
 
     def conflict(self, batch: ppo.Batch, *, steps: int = 512) -> Tensor:
-        """Cosines (K, c, c) between the policy gradients of the objectives: how far they pull apart.
-
-        Minus one where what helps one objective hurts the other as much, one where both want the same.
-        """
+        """Cosines (K, c, c) between the policy gradients of the objectives: how far they pull apart."""
         part = ppo.Batch(*(field[:, :steps] for field in batch))
         hyper = ppo.Hyper(
             clip=1e9, value_coefficient=0.0, entropy_coefficient=0.0, diversity_coefficient=0.0,
             diversity_alpha=0.0, scalarisation="early", max_grad_norm=1.0,
         )  # fmt: skip
-        gradients = []
-        for objective in torch.eye(self.channels, device=batch.mask.device):
-            alone = part._replace(weights=objective.expand_as(part.weights))
-            gradient, _ = population.member_gradients(
-                lambda theta, rows: ppo.loss(self.network, theta, rows, hyper), self.members.theta, alone
-            )
-            gradients.append(torch.nn.functional.normalize(gradient, dim=1))
-        stacked = torch.stack(gradients, dim=1)
-        return stacked @ stacked.mT
+
+        def loss(theta: Tensor, rows: ppo.Batch) -> tuple[Tensor, dict[str, Tensor]]:
+            return ppo.loss(self.network, theta, rows, hyper)
+
+        def along(way: Tensor) -> Tensor:
+            alone = part._replace(weights=way.expand_as(part.weights))
+            return population.member_gradients(loss, self.members.theta, alone)[0]
+
+        return population.cosines(along, self.channels, self.device)
 
     def state(self) -> dict[str, Any]:
         """What training needs to go on."""

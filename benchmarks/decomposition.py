@@ -103,14 +103,15 @@ CASES = (
     ),
     Case(
         problem=CONCAVE, agent="morld", label="chebyshev",
-        settings={"population": 22, "learner": "ppo", "scalarisation": "chebyshev"},
+        settings={"population": 32, "learner": "ppo", "scalarisation": "chebyshev"},
         bars=(Bar("points", 9), within(180)),
     ),
     Case(
         problem=CONCAVE_TABLE, agent="pareto-q-learning", label="pareto-q", bars=(POINTS, within(180)), rivals=(),
     ),
     Case(
-        problem=FRUIT, agent="morld", label="dqn", settings={"population": 64, "learner": "dqn"},
+        problem=FRUIT, agent="morld", label="dqn",
+        settings={"population": 64, "learner": "dqn", "cooperation": "shared-replay"},
         bars=(Bar("commanded", 97), within(300)),
     ),
     Case(
@@ -125,7 +126,10 @@ CASES = (
         problem=HOPPER, agent="morld", label="ppo", settings=CONTROL,
         bars=(Bar("hypervolume", 1.20e5), Bar("expected", 234)),
     ),
-    Case(problem=HOPPER3, agent="morld", label="ppo", settings=CONTROL | {"population": 8}),
+    Case(
+        problem=HOPPER3, agent="morld", label="ppo", settings=CONTROL | {"population": 8},
+        bars=(Bar("hypervolume", 1.59e7), Bar("expected", 147)),
+    ),
     Case(
         problem=CHEETAH, agent="morld", label="ppo", settings=CHEETAHS, bars=(Bar("hypervolume", 4e4),),
         rivals=("sweep", "evolution", "random"),
