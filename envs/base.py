@@ -8,8 +8,6 @@ the device.
 
 from __future__ import annotations
 
-import warnings
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +17,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from morl.envs.compiling import compiled
 from morl.errors import EnvError
 from morl.registry import canonical_id
 from morl.streams import Streams
@@ -132,7 +131,7 @@ class BatchedEnv(VectorEnv):
         self.streams: Streams | None = None
         self._env_id = ""
         self._carry: Carry | None = None
-        self._advance = _compiled(self.advance) if compile else self.advance
+        self._advance = compiled(self.advance) if compile else self.advance
 
     @property
     def env_id(self) -> str:
@@ -303,32 +302,3 @@ class BatchedEnv(VectorEnv):
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
-def _compiled(function: Any) -> Any:
-    """`function` under torch.compile, or itself (one warning) where no compiler works on this machine."""
-
-    def step(*args: Any) -> Any:
-        return function(*args)
-
-    # Dynamo counts recompilations by code object and stops at eight: each environment brings its own.
-    own = FunctionType(step.__code__.replace(), step.__globals__, closure=step.__closure__)
-    compiled = torch.compile(own, fullgraph=True, dynamic=False)
-    chosen: list[Any] = []
-
-    def run(*args: Any) -> Any:
-        if not chosen:
-            try:
-                result = compiled(*args)
-            except (RuntimeError, OSError) as error:  # inductor reports a missing compiler as RuntimeError
-                warnings.warn(
-                    f"torch.compile does not work on this machine, the environment runs eagerly: {error}",
-                    stacklevel=3,
-                )
-                chosen.append(function)
-            else:
-                chosen.append(compiled)
-                return result
-        return chosen[0](*args)
-
-    return run
