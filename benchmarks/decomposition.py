@@ -24,6 +24,8 @@ from typing import Any
 import common
 from common import Bar, spread, table
 
+from morl import recipes
+
 FOLDER = common.FOLDER / "results"
 
 
@@ -65,73 +67,40 @@ def within(seconds: float) -> Bar:
     return Bar("seconds", seconds, at_least=False)
 
 
-SEA = Problem(env="deep-sea-treasure-v0", total_steps=1_500_000, num_envs=352, partitions=100)
-CONCAVE = Problem(env="deep-sea-treasure-concave-v0", total_steps=5_000_000, num_envs=352, partitions=100)
-CONCAVE_TABLE = replace(CONCAVE, total_steps=200_000, num_envs=128)
-FRUIT = Problem(env="fruit-tree-v0", total_steps=3_000_000, num_envs=512, partitions=4)
-MINECART = Problem(env="minecart-deterministic-v0", total_steps=16_000_000, num_envs=504, partitions=18)
-HOPPER = Problem(
-    env="mo-hopper-2d-v4", total_steps=1_500_000, num_envs=24, partitions=100, episodes=10, backend="async"
-)
-HOPPER3 = Problem(
-    env="mo-hopper-v4", total_steps=2_000_000, num_envs=32, partitions=18, episodes=10, backend="async"
-)
-CHEETAH = Problem(
-    env="mo-halfcheetah-v4", total_steps=3_000_000, num_envs=24, partitions=100, episodes=10, backend="async"
-)
-
-MUJOCO = {
-    "rollout_length": 256, "minibatch": 64, "epochs": 10, "lr": 6e-4, "lr_end": 3e-5, "entropy_coefficient": 0.0,
-    "entropy_end": 0.0, "gae_lambda": 0.95,
-}  # fmt: skip
-CONTROL = {
-    "population": 6, "learner": "ppo", "patience": 1, "neighbours": 5, "round_length": 6, "selection_steps": 200,
-    "normalise_objectives": False, "ppo": MUJOCO,
-}  # fmt: skip
-CHEETAHS = CONTROL | {
-    "ppo": MUJOCO | {"initial_std": 0.3, "centre_advantages": True, "growing_unit": True},
-}
 POINTS = Bar("points", 10)
+
+
+def case(recipe: str, label: str, *bars: Bar, partitions: int, episodes: int = 1, **more: Any) -> Case:
+    """A recipe with its bars; evaluated on a lattice of weights."""
+    config = recipes.load(recipe)
+    problem = Problem(
+        env=config.env, total_steps=config.total_steps, num_envs=config.num_envs, backend=config.backend,
+        partitions=partitions, episodes=episodes,
+    )  # fmt: skip
+    return Case(problem=problem, agent=config.agent, label=label, settings=config.settings, bars=bars, **more)
+
+
 CASES = (
-    Case(
-        problem=SEA, agent="morld", label="ppo", settings={"population": 11, "learner": "ppo"},
-        bars=(POINTS, within(120)),
+    case("deep-sea-treasure-morld", "ppo", POINTS, within(120), partitions=100),
+    case("deep-sea-treasure-morld-dqn", "dqn", POINTS, within(120), partitions=100),
+    case("deep-sea-treasure-concave-morld", "chebyshev", Bar("points", 9), within(180), partitions=100),
+    case(
+        "deep-sea-treasure-concave-pareto-q-learning", "pareto-q", POINTS, within(180), partitions=100, rivals=()
     ),
-    Case(
-        problem=SEA, agent="morld", label="dqn", settings={"population": 11, "learner": "dqn"},
-        bars=(POINTS, within(120)),
+    case("fruit-tree-morld", "dqn", Bar("commanded", 97), within(300), partitions=4),
+    case(
+        "minecart-deterministic-morld", "ppo", Bar("commanded", 95), Bar("hypervolume", 680), within(600),
+        partitions=18,
     ),
-    Case(
-        problem=CONCAVE, agent="morld", label="chebyshev",
-        settings={"population": 32, "learner": "ppo", "scalarisation": "chebyshev"},
-        bars=(Bar("points", 9), within(180)),
+    case(
+        "mo-hopper-2d-morld", "ppo", Bar("hypervolume", 1.20e5), Bar("expected", 234),
+        partitions=100, episodes=10,
     ),
-    Case(
-        problem=CONCAVE_TABLE, agent="pareto-q-learning", label="pareto-q", bars=(POINTS, within(180)), rivals=(),
+    case(
+        "mo-hopper-morld", "ppo", Bar("hypervolume", 1.59e7), Bar("expected", 147), partitions=18, episodes=10
     ),
-    Case(
-        problem=FRUIT, agent="morld", label="dqn",
-        settings={"population": 64, "learner": "dqn", "cooperation": "shared-replay"},
-        bars=(Bar("commanded", 97), within(300)),
-    ),
-    Case(
-        problem=MINECART, agent="morld", label="ppo",
-        settings={
-            "population": 21, "weight_method": "lattice", "learner": "ppo", "adaptation": "none",
-            "normalise_objectives": False, "ppo": {"entropy_coefficient": 0.05},
-        },
-        bars=(Bar("commanded", 95), Bar("hypervolume", 680), within(600)),
-    ),
-    Case(
-        problem=HOPPER, agent="morld", label="ppo", settings=CONTROL,
-        bars=(Bar("hypervolume", 1.20e5), Bar("expected", 234)),
-    ),
-    Case(
-        problem=HOPPER3, agent="morld", label="ppo", settings=CONTROL | {"population": 8},
-        bars=(Bar("hypervolume", 1.59e7), Bar("expected", 147)),
-    ),
-    Case(
-        problem=CHEETAH, agent="morld", label="ppo", settings=CHEETAHS, bars=(Bar("hypervolume", 4e4),),
+    case(
+        "mo-halfcheetah-morld", "ppo", Bar("hypervolume", 4e4), partitions=100, episodes=10,
         rivals=("sweep", "evolution", "random"),
     ),
 )  # fmt: skip

@@ -18,6 +18,8 @@ from typing import Any
 import common
 from common import Bar, BenchmarkError, spread, table
 
+from morl import recipes
+
 FOLDER = common.OUT / "quality"
 TRIALS = common.OUT / "trials"
 
@@ -67,42 +69,24 @@ def within(seconds: float) -> Bar:
     return Bar("seconds", seconds, at_least=False)
 
 
+def case(problem: Problem, agent: str, *bars: Bar) -> Case:
+    """The agent's recipe for the problem, with its bars."""
+    config = recipes.load(f"{problem.env.rpartition('-v')[0]}-{agent}")
+    return Case(
+        problem=problem, agent=agent, total_steps=config.total_steps, num_envs=config.num_envs,
+        settings=config.settings, bars=(*bars, MEMORY),
+    )  # fmt: skip
+
+
 CASES = (
-    Case(
-        problem=SEA,
-        agent="envelope-dqn",
-        total_steps=2_800_000,
-        num_envs=512,
-        bars=(Bar("points", 10), Bar("hypervolume", 854.85), Bar("commanded", 99.5), within(60), MEMORY),
+    case(SEA, "envelope-dqn", Bar("points", 10), Bar("hypervolume", 854.85), Bar("commanded", 99.5), within(60)),
+    case(SEA, "conditioned-ppo", Bar("commanded", 98), within(90)),
+    case(
+        MINECART, "envelope-dqn", Bar("commanded", 97), Bar("loss", 0.05, at_least=False),
+        Bar("hypervolume", 690), within(300),
     ),
-    Case(
-        problem=SEA,
-        agent="conditioned-ppo",
-        total_steps=6_000_000,
-        num_envs=512,
-        bars=(Bar("commanded", 98), within(90), MEMORY),
-    ),
-    Case(
-        problem=MINECART,
-        agent="envelope-dqn",
-        total_steps=11_000_000,
-        num_envs=512,
-        bars=(
-            Bar("commanded", 97),
-            Bar("loss", 0.05, at_least=False),
-            Bar("hypervolume", 690),
-            within(300),
-            MEMORY,
-        ),
-    ),
-    Case(
-        problem=MINECART,
-        agent="conditioned-ppo",
-        total_steps=20_000_000,
-        num_envs=512,
-        bars=(Bar("commanded", 90), within(600), MEMORY),
-    ),
-)
+    case(MINECART, "conditioned-ppo", Bar("commanded", 90), within(600)),
+)  # fmt: skip
 
 MEASURES = {
     "points": ("points of the front found", "{:.0f}"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # Only the core: names from above it (`make_vec`, `envs`, ...
     from morl import indicators as indicators
     from morl import pareto as pareto
     from morl import pictures as pictures
+    from morl import recipes as recipes
     from morl import registry as registry
     from morl import statistics as statistics
     from morl import utility as utility
@@ -64,6 +65,7 @@ __getattr__, __dir__, __all__ = attach(
         "indicators",
         "pareto",
         "pictures",
+        "recipes",
         "registry",
         "statistics",
         "utility",

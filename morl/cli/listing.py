@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from typing import Any
 
 from rich.markup import escape
 
 import morl
-from morl import registry
+from morl import recipes, registry
 from morl.cli.options import List
 from morl.cli.tables import make_table, show
 from morl.errors import EnvError, MorlError
@@ -18,7 +19,9 @@ from morl.registry import EnvCard, Objective
 def run(options: List) -> None:
     """Print what was asked for."""
     if not options.ids:
-        {"envs": list_envs, "agents": list_agents, "indicators": list_indicators}[options.what]()
+        {"envs": list_envs, "agents": list_agents, "recipes": list_recipes, "indicators": list_indicators}[
+            options.what
+        ]()
     elif options.what != "envs":
         raise MorlError(
             f"expected ids after `morl list envs`, got {options.ids[0]!r} after `list {options.what}`"
@@ -127,6 +130,34 @@ def list_agents() -> None:
             continue
         table.add_row(name, escape(documentation.partition("\n\n")[0].replace("\n", " ")))
     show("Agents", table, "Settings: `morl train ENV --agent NAME --help`. Your own: --agent module:Class.")
+
+
+def list_recipes() -> None:
+    """Every training that was measured."""
+    table = make_table("name", "environment", "steps", "environments", "settings")
+    table.columns[0].no_wrap = True
+    for name in recipes.names():
+        config = recipes.load(name)
+        side_by_side = f"{config.num_envs}" + (f", {config.backend}" if config.backend != "auto" else "")
+        settings = escape(", ".join(_spelt(config.settings)) or "the defaults")
+        table.add_row(name, config.env, f"{config.total_steps:,}", side_by_side, settings)
+    show(
+        "Recipes",
+        table,
+        "What the benchmarks train: `morl train --like NAME` does it again, other options change it. What comes out "
+        "stands in benchmarks/README.md.",
+    )
+
+
+def _spelt(settings: dict[str, Any], prefix: str = "") -> list[str]:
+    """Settings as the flags behind `--agent.` have them."""
+    spelt = []
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            spelt += _spelt(value, f"{prefix}{name}.")
+        else:
+            spelt.append(f"{prefix}{name}={value}")
+    return spelt
 
 
 def list_indicators() -> None:

@@ -1,7 +1,7 @@
 """The options of every command as dataclasses, which tyro turns into flags and help.
 
 Imports neither torch nor the environments. `train` is parsed in two stages: the agent named in the arguments
-(or by the run that is resumed) is looked up first, and its settings become flags, `--agent.learning-rate`.
+(or by the run or recipe to go by) is looked up first, and its settings become flags, `--agent.learning-rate`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from morl.cli.choice_options import Choose, Elicit
+from morl.errors import MorlError
+
+if TYPE_CHECKING:
+    from morl.runs import RunConfig
 
 
 def _named(metavar: str, hint: str = "") -> Any:
@@ -50,13 +54,16 @@ class Train:
     """Where to train, such as cpu or cuda."""
     backend: Backend = "auto"
     """What to train on: auto is the batched twin where there is one, else the original in a loop;
-    async is one process for each, which pays where a step takes long."""
+    async is as many processes as cores, which pays where a step takes long."""
     compile: Switch = False
     """Compile the batched environment: slow to start, then faster."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; values are read as JSON, or as text."""
     out: Annotated[Path | None, _named("DIR")] = None
     """Run directory; by default runs/ENV-AGENT-SEED."""
+    like: Annotated[str | None, _named("RECIPE|RUN")] = None
+    """Take environment, agent, budget and settings from a recipe (`morl list recipes`) or from another run; other
+    options change them."""
     resume: Switch = False
     """Go on with the run in --out; everything else is then known, --steps may extend the budget."""
     evaluate_every: float = 30.0
@@ -170,7 +177,7 @@ class List:
 
     module: ClassVar[str] = "morl.cli.listing"
 
-    what: Positional[Literal["envs", "agents", "indicators"]]
+    what: Positional[Literal["envs", "agents", "recipes", "indicators"]]
     """What to list."""
     ids: Annotated[Positional[tuple[str, ...]], _named("[ID ...]")] = ()
     """Environments to print all of: units and directions, spaces, protocols and their sources."""
@@ -214,23 +221,41 @@ COMMANDS: dict[str, type] = {
 
 
 def train_options(arguments: Sequence[str]) -> type:
-    """`Train` with the settings of the agent that `arguments` name, or that the resumed run has.
+    """`Train` with the settings of the agent that `arguments` name, or that the run to resume or to follow has.
 
-    A resumed run's configuration becomes the defaults, so `morl train --resume --out DIR` is enough.
+    That run's configuration becomes the defaults, so `morl train --resume --out DIR` is enough, or a recipe's name.
     """
     name, out = flag_value(arguments, "--agent"), flag_value(arguments, "--out")
-    defaults: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
+    like = flag_value(arguments, "--like")
+    config = None if like is None else _to_follow(like)
+    same = ["env", "agent", "num_envs", "backend", "compile", "env_kwargs"]
     if "--resume" in arguments and out is not None:
         from morl.runs import Run, is_run
 
         if is_run(out):
-            config = Run.open(out).config
-            same = ("env", "agent", "seed", "num_envs", "device", "backend", "compile", "env_kwargs")
-            defaults = {field: getattr(config, field) for field in same} | {"steps": config.total_steps}
-            if name in (None, config.agent):
-                name, settings = config.agent, config.settings
-    return Train if name is None else _with_agent(name, settings, defaults)
+            config, same = Run.open(out).config, [*same, "seed", "device"]
+    if config is None:
+        return Train if name is None else _with_agent(name, {}, {})
+    defaults = {field: getattr(config, field) for field in same} | {"steps": config.total_steps}
+    if name in (None, config.agent):
+        return _with_agent(config.agent, config.settings, defaults)
+    del defaults["num_envs"]  # another agent asks for its own, as it has settings of its own
+    return _with_agent(name, {}, defaults)
+
+
+def _to_follow(like: str) -> RunConfig:
+    """The configuration of the recipe, or of the run, that `like` names."""
+    from morl import recipes, registry
+    from morl.runs import Run, is_run
+
+    if like in recipes.names():
+        return recipes.load(like)
+    if is_run(like):
+        return Run.open(like).config
+    raise MorlError(
+        f"expected a recipe or a run directory after --like, got {like!r}."
+        f"{registry.suggest(like, recipes.names())} `morl list recipes` shows the recipes"
+    )
 
 
 def _with_agent(name: str, settings: dict[str, Any], defaults: dict[str, Any]) -> type:

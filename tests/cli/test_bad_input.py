@@ -59,6 +59,8 @@ def test_bad_weights(run_path: Path, call, weights: list[str], message: str) -> 
         (["toys:ContinuousCorridor", "--agent", "envelope-dqn", "--steps", "400"], "needs Discrete actions"),
         (["toys:PlainCorridor", *TOY, "--steps", "400", "--agent.nan-after", "8"], "loss = nan after"),
         (["toys:PlainCorridor"], "expected --agent, --steps; for example: morl train"),
+        (["--like", "mo-hoper-morld"], "a recipe or a run directory .*Did you mean 'mo-hopper-morld'"),
+        (["--like", "deep-sea-treasure-morld", "--num-envs", "100"], "take num_envs=99"),
         ([], "expected ENV, --agent, --steps"),
     ],
 )

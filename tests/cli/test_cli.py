@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from refusals import assert_error
 
 import morl
-from morl import registry
+from morl import recipes, registry
 from morl.cli.notation import keyword_arguments, whole_number
 from morl.cli.options import flag_value
 from morl.errors import MorlError
@@ -144,8 +145,36 @@ def test_resume_begins_where_there_is_nothing_yet(tmp_path: Path, call) -> None:
     assert call("train", "toys:PlainCorridor", *TOY, "--steps", "40", "--out", path, "--resume")[0] == 0
 
 
+def test_a_run_like_another(tmp_path: Path, run_path: Path, call) -> None:
+    """Same environment, agent and settings, with another seed and whatever else is said."""
+    first = tmp_path / "first"
+    words = ["toys:PlainCorridor", *TOY, "--steps", "40", "--num-envs", "2", "--env-kwargs", "limit=7"]
+    assert call("train", *words, "--agent.learning-rate", "0.5", "--seed", "3", "--out", first)[0] == 0
+    more = ["--like", first, "--seed", "4", "--steps", "20", "--quiet", "--out", tmp_path / "second"]
+    assert call("train", *more)[0] == 0
+    one, two = (Run.open(tmp_path / name).config for name in ("first", "second"))
+    assert two == replace(one, seed=4, total_steps=20)
+    other = ["--like", first, "--agent", "random", "--steps", "99", "--quiet", "--out", tmp_path / "third"]
+    assert call("train", *other)[0] == 0
+    third = Run.open(tmp_path / "third").config
+    assert (third.agent, third.seed, third.env_kwargs) == ("random", 0, one.env_kwargs)
+    assert third.num_envs == 64 != one.num_envs
+    # What is resumed knows everything itself.
+    assert call("train", "--like", first, "--resume", "--out", run_path, "--quiet")[0] == 0
+
+
+def test_a_recipe_is_trained_and_changed(tmp_path: Path, call) -> None:
+    words = ["--like", "deep-sea-treasure-morld", "--steps", "4e4", "--num-envs", "88", "--quiet"]
+    status, _, err = call("train", *words, "--agent.ppo.lr", "5e-4", "--out", tmp_path / "run")
+    assert status == 0, err
+    ours, recipe = Run.open(tmp_path / "run").config, recipes.load("deep-sea-treasure-morld").complete()
+    settings = recipe.settings | {"ppo": recipe.settings["ppo"] | {"lr": 5e-4}}
+    assert ours == replace(recipe, total_steps=40_000, num_envs=88, settings=settings)
+
+
 def test_lists(call) -> None:
     envs, agents, indicators = (call("list", what)[1] for what in ("envs", "agents", "indicators"))
+    assert all(name in call("list", "recipes")[1] for name in recipes.names())
     assert all(env_id in envs for env_id in registry.cards())
     assert all(name in agents for name in registry.agent_names())
     assert "hypervolume" in indicators and "lower" in indicators
