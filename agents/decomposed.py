@@ -16,7 +16,7 @@ from torch import Tensor
 
 from morl.agents.accrued import AccruedTransitions, utility_rises
 from morl.agents.policy_set import Policies
-from morl.agents.population_dqn import DQNPopulation, DQNSettings
+from morl.agents.population_dqn import DQNPopulation, DQNSettings, Storage
 from morl.agents.population_ppo import PPOPopulation, PPOSettings
 from morl.agents.scalarisation import Scalarisation
 from morl.normalise import CLIP, ObservationNormaliser
@@ -230,8 +230,8 @@ class DQNTrainer(MemberTrainer):
             obs_dim=self.inputs, channels=self.channels, action_space=self.spec.single_action_space,
             num_envs=self.spec.num_envs, seeds=args[2], settings=settings, shared=shared, teams=self.teams,
             shared_replay=shared_replay,
-            stored=(self.observed, self.spec.num_objectives), device=self.spec.device,
-            gamma=self.gamma if self.criterion == "ser" else 1.0, prepare=self._prepare,
+            storage=Storage(self.observed, self.spec.num_objectives, self._prepare), device=self.spec.device,
+            gamma=self.gamma if self.criterion == "ser" else 1.0,
         )  # fmt: skip
 
     def _prepare(self, batch: Sequences) -> Sequences:

@@ -97,14 +97,24 @@ class Members(NamedTuple):
         return self.learner.theta
 
 
+class Storage(NamedTuple):
+    """What a replay holds, and how it becomes what is learned from."""
+
+    obs_dim: int
+    """Length of an observation."""
+    objectives: int
+    """Length of a reward."""
+    prepare: Callable[[Sequences], Sequences] = lambda batch: batch
+    """Of sequences of all members, one block after another."""
+
+
 class DQNPopulation:
     """K members, each on a contiguous block of N environments. For the arguments see `PPOPopulation`.
 
     Args:
-        shared_replay: whether members learn from what all of their team did.
         shared: parts of the network that a team has in common, of "trunk", "value" and "advantage".
-        stored: lengths of observations and rewards as they are stored, where `prepare` makes others of them.
-        prepare: turns what is stored into what is learned from; sequences of all members, one block after another.
+        shared_replay: whether members learn from what all of their team did.
+        storage: what the replay holds, where that is not what is learned from.
     """
 
     def __init__(
@@ -120,15 +130,14 @@ class DQNPopulation:
         shared: Sequence[str] = (),
         teams: int = 1,
         shared_replay: bool = False,
-        stored: tuple[int, int] | None = None,
-        prepare: Callable[[Sequences], Sequences] = lambda batch: batch,
+        storage: Storage | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         if not isinstance(action_space, Discrete) or action_space.start != 0:
             raise MorlError(f"a DQN needs Discrete actions from 0, got {action_space}; use the learner ppo")
         self.settings, self.gamma, self.size, self.channels = settings, gamma, len(seeds), channels
-        self.teams = teams
-        self.shared_replay, self.prepare, self.device = shared_replay, prepare, torch.device(device)
+        self.teams, self.shared_replay, self.device = teams, shared_replay, torch.device(device)
+        self.storage = Storage(obs_dim, channels) if storage is None else storage
         self.network = QNetwork(obs_dim, int(action_space.n), channels, settings.hidden, preference_dim=0)
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
         population.hold_memory()
@@ -136,10 +145,9 @@ class DQNPopulation:
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
         self.each = num_envs // self.size
         """N."""
-        stored = (obs_dim, channels) if stored is None else stored
         self.replay = Replay(
             max(2 * settings.n_steps, settings.replay // self.each), num_envs,
-            obs_shape=stored[:1], objectives=stored[1], device=device,
+            obs_shape=(self.storage.obs_dim,), objectives=self.storage.objectives, device=device,
         )  # fmt: skip
         self.exploration = PersistentExploration(
             int(action_space.n), num_envs, settings.epsilon_max, settings.epsilon_min, settings.max_repeat,
@@ -239,7 +247,7 @@ class DQNPopulation:
         env = member // together * block + (luck[:, 1] * block).to(torch.int64)
         batch = self.replay.sample_at(luck[:, 0] ** settings.recency, env, settings.n_steps)
         batch = batch._replace(weights=weights.repeat_interleave(count, 0).expand(settings.n_steps, -1, -1))
-        batch = self.prepare(batch)
+        batch = self.storage.prepare(batch)
         unit = torch.where(self.members.unit > 0, self.members.unit, 1.0)
         batch = batch._replace(reward=batch.reward / unit.repeat_interleave(count).view(1, -1, 1))
         parted = Sequences(*(rows_of(field.movedim(1, 0), self.size).transpose(1, 2) for field in batch))

@@ -7,6 +7,7 @@ An agent's defaults suit small discrete problems. What the benchmarks train, and
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ def _entries() -> dict[str, dict[str, Any]]:
 
 
 def names() -> list[str]:
-    """All there are, in the order of the problems' difficulty."""
+    """All there are."""
     return list(_entries())
 
 
@@ -41,4 +42,4 @@ def load(name: str) -> RunConfig:
         raise MorlError(
             f"expected a recipe, got {name!r}.{registry.suggest(name, names())} `morl list recipes` shows them"
         )
-    return RunConfig(**json.loads(json.dumps(_entries()[name])))
+    return RunConfig(**deepcopy(_entries()[name]))

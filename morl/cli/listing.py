@@ -19,9 +19,10 @@ from morl.registry import EnvCard, Objective
 def run(options: List) -> None:
     """Print what was asked for."""
     if not options.ids:
-        {"envs": list_envs, "agents": list_agents, "recipes": list_recipes, "indicators": list_indicators}[
-            options.what
-        ]()
+        lists = {
+            "envs": list_envs, "agents": list_agents, "recipes": list_recipes, "indicators": list_indicators
+        }  # fmt: skip
+        lists[options.what]()
     elif options.what != "envs":
         raise MorlError(
             f"expected ids after `morl list envs`, got {options.ids[0]!r} after `list {options.what}`"

@@ -173,8 +173,9 @@ def test_a_recipe_is_trained_and_changed(tmp_path: Path, call) -> None:
 
 
 def test_lists(call) -> None:
-    envs, agents, indicators = (call("list", what)[1] for what in ("envs", "agents", "indicators"))
-    assert all(name in call("list", "recipes")[1] for name in recipes.names())
+    kinds = ("envs", "agents", "recipes", "indicators")
+    envs, agents, trainings, indicators = (call("list", what)[1] for what in kinds)
+    assert all(name in trainings for name in recipes.names())
     assert all(env_id in envs for env_id in registry.cards())
     assert all(name in agents for name in registry.agent_names())
     assert "hypervolume" in indicators and "lower" in indicators
