@@ -6,9 +6,14 @@ without a traceback.
 
 from __future__ import annotations
 
+from morl.plain_text import plain
+
 
 class MorlError(ValueError):
     """Base class of every error that `morl` raises about its input or its files."""
+
+    def __str__(self) -> str:
+        return plain(super().__str__(), keep="\n")  # names of files and what stands in them may hold anything
 
 
 class EnvError(MorlError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from morl.agent import Agent, Callback
 from morl.metrics import EVALUATION
+from morl.plain_text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +39,7 @@ class ProgressBar(Callback):
         """Show the bar, or begin the lines."""
         from rich.console import Console
 
-        self._title = f"{agent.name} on {agent.env_id}"
+        self._title = plain(f"{agent.name} on {agent.env_id}")
         self._total, self._first = total_steps, agent.steps
         self._start = time.monotonic()
         self._next = self._start + self.seconds
@@ -72,7 +73,7 @@ class ProgressBar(Callback):
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         progress = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             TextColumn("{task.fields[status]}"),

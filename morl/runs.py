@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 FORMAT, CHECKPOINT_FORMAT = "morl-run", "morl-checkpoint"
 SCHEMA_VERSION = 1
 
+UNBEGUN = (".lock", "config.json")
+"""What the directory of a run holds whose training has not begun."""
+
 EXTENDABLE = ("total_steps", "device")
 """What may change when a run is resumed."""
 
@@ -286,7 +289,7 @@ def _check_unused(path: Path) -> None:
         raise MorlError(f"expected a directory for the run, found the file {path}; choose another")
     if (path / "metrics.csv").exists() and is_run(path):
         raise MorlError(f"{path} already holds a run; resume it (--resume), or choose another directory")
-    if path.exists() and any(file.name not in (".lock", "config.json") for file in path.iterdir()):
+    if path.exists() and any(file.name not in UNBEGUN for file in path.iterdir()):
         raise MorlError(f"expected a new or empty directory for the run, {path} holds other files")
 
 

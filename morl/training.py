@@ -24,6 +24,7 @@ from morl.devices import check_device
 from morl.errors import EnvError
 from morl.evaluation import default_weights, evaluate, make_evaluation_env
 from morl.front import Front
+from morl.plain_text import path_word, shell_command
 from morl.runs import Run, RunConfig
 
 EPISODES = 5
@@ -139,7 +140,7 @@ def train_run(
             if stop.received is not None:
                 raise RunInterrupted(
                     f"stopped after {agent.steps:,} of {config.total_steps:,} steps; "
-                    f"go on with: morl train --resume --out {run.path}",
+                    f"go on with: {shell_command('morl', 'train', '--resume', '--out', path_word(run.path))}",
                     stop.received,
                 )
     finally:

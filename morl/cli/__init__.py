@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from morl.cli.output import complain, outputs
 from morl.errors import MorlError
 
 DESCRIPTION = """Multi-objective reinforcement learning: train agents on environments with vector rewards,
@@ -24,20 +25,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # so that module:Class finds what lies in the current folder
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), outputs():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
-            options = _parse(arguments)
-            importlib.import_module(options.module).run(options)
-        except BrokenPipeError:
-            # The reader (head, less) has seen enough; leave nothing to flush at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+            try:
+                options = _parse(arguments)
+                importlib.import_module(options.module).run(options)
+            finally:
+                sys.stdout.flush()
         except (MorlError, OSError) as error:  # a file that cannot be read or written names itself
-            print(f"error: {error}", file=sys.stderr)
+            complain("error", error)
             return 2
         except KeyboardInterrupt as interrupt:
-            print(str(interrupt) or "interrupted", file=sys.stderr)
+            complain("", str(interrupt) or "interrupted")
             return 128 + getattr(interrupt, "signal_number", 2)
     return 0
 
@@ -67,4 +67,4 @@ def _parse(arguments: list[str]) -> Any:
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
     """One line, without the place in the code that raised it."""
-    print(f"warning: {message}", file=sys.stderr)
+    complain("warning", message)

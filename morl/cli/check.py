@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
-
-from rich.markup import escape
 
 import morl
 from morl import registry
 from morl.cli.options import CheckEnv
-from morl.cli.tables import console, make_table
+from morl.cli.tables import console, literal, make_table
 from morl.errors import EnvError
+from morl.plain_text import one_line, plain, shell_command
 
 MARKS = {
     "passed": "[green]     ok[/]",
@@ -40,16 +38,16 @@ def run(options: CheckEnv) -> None:
     """Check, print the findings; an `EnvError` where the environment cannot be run."""
     report = morl.envs.check_env(options.env, **options.env_kwargs)
     screen = console()
-    screen.print(escape(report.env_id), style="bold")
+    screen.print(literal(report.env_id), style="bold")
     for finding in report.findings:
         detail = f": {finding.detail}" if finding.detail else ""
-        screen.print(f"  {MARKS[finding.level]}  {escape(finding.title + detail)}")
+        screen.print(f"  {MARKS[finding.level]}  {literal(one_line(finding.title + detail))}")
         if finding.fix:
-            screen.print(f"           to do: {escape(finding.fix)}")
+            screen.print(f"           to do: {literal(one_line(finding.fix))}")
     if "reward_low" in report.facts:
         screen.print(_objectives(report.env_id, report.facts))
     for line in _lines(report.facts):
-        screen.print(line, style="dim", markup=False)
+        screen.print(plain(line), style="dim", markup=False)
     counts = {level: sum(finding.level == level for finding in report.findings) for level in MARKS}
     if not report.ok:
         plural = "s" if counts["problem"] > 1 else ""
@@ -57,8 +55,8 @@ def run(options: CheckEnv) -> None:
             f"{report.env_id} cannot be run yet: {counts['problem']} problem{plural}, listed above"
         )
     remark = f" ({counts['warning']} warning{'s' * (counts['warning'] > 1)})" if counts["warning"] else ""
-    env = shlex.quote(report.env_id)
-    screen.print(f"morl can run it{remark}: morl train {env} --agent NAME --steps N", markup=False)
+    example = shell_command("morl", "train", report.env_id, "--agent", "NAME", "--steps", "N")
+    screen.print(f"morl can run it{remark}: {example}", markup=False, soft_wrap=True)
 
 
 def _objectives(env_id: str, facts: dict[str, Any]) -> Any:
@@ -69,7 +67,7 @@ def _objectives(env_id: str, facts: dict[str, Any]) -> Any:
         known = card is not None and i < card.num_objectives
         unit = card.objectives[i].unit if card is not None and known else ""
         episode = "none ended" if facts["return_low"] is None else _range(facts, "return", i)
-        table.add_row(escape(f"{name} [{unit}]" if unit else name), _range(facts, "reward", i), episode)
+        table.add_row(literal(f"{name} [{unit}]" if unit else name), _range(facts, "reward", i), episode)
     return table
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
-
 from morl import registry
 from morl._arrays import Array
 from morl.choosing import Choice, choose
 from morl.cli.choice_options import Choose
 from morl.cli.notation import weight_numbers
-from morl.cli.tables import make_table, show
+from morl.cli.output import say
+from morl.cli.tables import literal, make_table, show
 from morl.errors import MorlError
 from morl.front import Front
 from morl.judging import source_of
+from morl.plain_text import plain
 
 
 def run(options: Choose) -> None:
@@ -32,7 +32,7 @@ def run(options: Choose) -> None:
     )
     print_choice(choice)
     if options.out is not None:
-        print(f"policy: {choice.save(options.out)}")
+        say(f"policy: {choice.save(options.out)}")
     elif choice.run is not None:
         print("nothing is written: --out DIR writes the chosen policy")
 
@@ -59,7 +59,7 @@ def print_choice(choice: Choice) -> None:
     front = choice.front
     table = make_table("")
     for name, unit in zip(front.objectives, units(front), strict=True):
-        table.add_column(escape(f"{name}, {unit}" if unit else name), justify="right")
+        table.add_column(literal(f"{name}, {unit}" if unit else name), justify="right")
     table.add_column("utility", justify="right")
     if front.weights is not None:
         table.add_column("preference")
@@ -77,7 +77,7 @@ def print_choice(choice: Choice) -> None:
             cells.append(" ".join(f"{weight:.3g}" for weight in front.weights[i]))
         if len(excluded):
             missing = zip(front.objectives, choice.shortfalls[i], strict=True)
-            cells.append(escape(", ".join(f"{name} {gap:.4g}" for name, gap in missing if gap > 0)))
+            cells.append(literal(", ".join(f"{name} {gap:.4g}" for name, gap in missing if gap > 0)))
         table.add_row(what, *cells, style={"chosen": "bold", "excluded": "dim"}.get(what))
     show(_title(choice), table, _notes(choice))
 
@@ -136,4 +136,4 @@ def _notes(choice: Choice) -> str:
             "these episodes decided the choice, so its returns are a little optimistic: `morl evaluate` the "
             "policy with another --seed"
         )
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))

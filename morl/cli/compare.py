@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from morl.cli.options import Compare
+from morl.cli.output import say
 from morl.cli.tables import print_tables
 from morl.comparison import compare
 from morl.comparison_tables import tables_of
@@ -36,4 +37,4 @@ def run(options: Compare) -> None:
     print_tables(tables_of(found, **chosen))
     for path in options.out:
         for file in found.save(path, picture=options.picture, **chosen):
-            print(f"written: {file}")
+            say(f"written: {file}")

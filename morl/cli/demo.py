@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from morl.cli.options import Demo
+from morl.cli.output import say
 from morl.cli.tables import console, print_tables
 from morl.cli.train import default_num_envs, file_name
 from morl.comparison import compare
@@ -55,9 +56,9 @@ def run(options: Demo) -> None:
     found = compare(out)
     screen.print()
     print_tables(tables_of(found))
-    screen.print(f"picture: {found.save(out / 'fronts.png')[0]}")
-    screen.print(f"report: {found.save(out / 'report.html')[0]}; open it in a browser")
-    screen.print(f"runs: {out}; look at the trainings with: tensorboard --logdir {out}")
+    say(f"picture: {found.save(out / 'fronts.png')[0]}")
+    say(f"report: {found.save(out / 'report.html')[0]}; open it in a browser")
+    say(f"runs: {out}; look at the trainings with: tensorboard --logdir {out}")
     screen.print(f"{time.monotonic() - start:.0f} seconds in all")
 
 
@@ -81,5 +82,5 @@ def make_room(out: Path) -> Path:
         while (aside := out.with_name(f"{out.name}-{number}")).exists():
             number += 1
         out.rename(aside)
-        console().print(f"moved what was in {out} to {aside}")
+        say(f"moved what was in {out} to {aside}")
     return out

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from rich.markup import escape
 
 from morl._arrays import Array
-from morl.cli.tables import console, make_table, show
+from morl.cli.tables import console, literal, make_table, show
 from morl.diagnosis import (
     MemberCurve,
     Service,
@@ -47,7 +46,7 @@ def print_diagnosis(front: Front, values: Mapping[str, float | None], path: Path
         _show_members(members)
     sentences = advice(front, served, members, known) or ["nothing stands out"]
     for sentence in sentences:
-        console().print(f"[bold]look at:[/] {escape(sentence)}")
+        console().print(f"[bold]look at:[/] {literal(sentence)}")
 
 
 def _show_front(served: Service, values: Mapping[str, float]) -> None:
@@ -71,7 +70,7 @@ def _show_objectives(front: Front, conflict: Array | None) -> None:
     table.add_column("lowest", justify="right")
     table.add_column("highest", justify="right")
     for name in names:
-        table.add_column(escape(name), justify="right")
+        table.add_column(literal(name), justify="right")
     together = correlation(front.returns)
     for i, name in enumerate(names):
         cells = [
@@ -79,7 +78,7 @@ def _show_objectives(front: Front, conflict: Array | None) -> None:
         ]
         cells[i] = ""
         low, high = front.returns[:, i].min(), front.returns[:, i].max()
-        table.add_row(escape(name), f"{low:.4g}", f"{high:.4g}", *cells)
+        table.add_row(literal(name), f"{low:.4g}", f"{high:.4g}", *cells)
     second = "" if conflict is None else " / mean cosine of their gradients when last logged"
     note = f"pairs: correlation over the points{second}; -1 in conflict, 1 as one"
     show("How objectives go together", table, note)

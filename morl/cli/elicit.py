@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-
-from rich.markup import escape
 
 from morl.artefact import check_place
 from morl.choosing import choose
 from morl.cli.choice_options import Elicit
 from morl.cli.choose import basis, hint, print_choice, units, weights_text
-from morl.cli.tables import make_table, show
+from morl.cli.output import say
+from morl.cli.tables import literal, make_table, show
 from morl.elicitation import SURE, TOLERANCE, Elicitation
 from morl.errors import MorlError
 from morl.front import Front
 from morl.judging import Source, mean_returns, to_choose_from
+from morl.plain_text import path_word, shell_command
 
 PROMPT = "Which do you prefer? 1, 2, = (equal), s (skip), q (end): "
 
@@ -36,7 +35,7 @@ def run(options: Elicit) -> None:
     returns, _ = mean_returns(front, undiscounted=options.undiscounted)
     session = Elicitation(returns, lapse=options.lapse, seed=options.seed)
     kind = {"undiscounted": options.undiscounted}
-    print(f"{front.env_id}: {basis(front, **kind)}{hint(front, **kind)}. More is better in every objective.")
+    say(f"{front.env_id}: {basis(front, **kind)}{hint(front, **kind)}. More is better in every objective.")
     ending = interview(session, front, options.questions)
     print(ending)
     print_weights(session, front)
@@ -45,13 +44,13 @@ def run(options: Elicit) -> None:
     )
     print()
     print_choice(choice)
-    print(again(options, session))
+    say(again(options, session))
     if options.out is not None:
         if not (session.answered or is_settled(session) or session.next_question() is None):
             raise MorlError(
                 "expected at least one answer to choose a policy by, got none; nothing is written"
             )
-        print(f"policy: {choice.save(options.out)}")
+        say(f"policy: {choice.save(options.out)}")
 
 
 def check_writable(found: Source, options: Elicit) -> None:
@@ -103,7 +102,7 @@ def print_question(
         gap = second[k] - first[k]
         same = abs(gap) <= 1e-9 * max(abs(first[k]), abs(second[k]))
         better = "equal" if same else f"{1 if gap < 0 else 2} by {abs(gap):.4g}"
-        table.add_row(escape(name), escape(unit), f"{first[k]:.4g}", f"{second[k]:.4g}", better)
+        table.add_row(literal(name), literal(unit), f"{first[k]:.4g}", f"{second[k]:.4g}", better)
     so_far = (
         f"; the choice so far loses at most {100 * loss:.0f} % of the range with 95 % probability"
         if loss < 0.5
@@ -122,7 +121,7 @@ def read_reply() -> str:
         except EOFError:
             reply = "q"
         if not sys.stdin.isatty():
-            print(reply)  # as if it had been typed
+            say(reply)  # as if it had been typed
         reply = {"skip": "s", "quit": "q", "0": "="}.get(reply, reply)
         if reply in ("1", "2", "=", "s", "q"):
             return reply
@@ -140,8 +139,8 @@ def print_weights(session: Elicitation, front: Front) -> None:
     for k, (name, unit) in enumerate(zip(front.objectives, units(front), strict=True)):
         least = session.low[k]
         table.add_row(
-            escape(name),
-            escape(unit),
+            literal(name),
+            literal(unit),
             f"{least:.4g} to {least + session.span[k]:.4g}",
             f"{session.posterior.mean[k]:.2f}",
             f"{low[k]:.2f} and {high[k]:.2f}",
@@ -157,11 +156,11 @@ def print_weights(session: Elicitation, front: Front) -> None:
 
 def again(options: Elicit, session: Elicitation) -> str:
     """The command that chooses the same without questions."""
-    words = ["morl", "choose", str(options.path), "--weights", *weights_text(session.weights).split()]
-    words += ["--front", str(options.front)] if options.front is not None else []
+    words = ["morl", "choose", path_word(options.path), "--weights", *weights_text(session.weights).split()]
+    words += ["--front", path_word(options.front)] if options.front is not None else []
     words += ["--members"] if options.members else []
     words += ["--undiscounted"] if options.undiscounted else []
-    return "the same without questions: " + shlex.join(words)
+    return "the same without questions: " + shell_command(*words)
 
 
 def _answers(session: Elicitation) -> str:

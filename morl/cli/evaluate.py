@@ -13,6 +13,7 @@ from morl._arrays import Array
 from morl.agent import load
 from morl.artefact import ChosenPolicy, check_environment, environment_of, is_policy, load_policy
 from morl.cli.options import Evaluate, Trained
+from morl.cli.output import say
 from morl.cli.tables import print_comparison
 from morl.comparison import compare
 from morl.devices import check_device
@@ -51,7 +52,7 @@ def run(options: Evaluate) -> None:
         from morl.cli.diagnosis import print_diagnosis
 
         print_diagnosis(front, comparison.values[str(options.path)], options.path)
-    print(f"front: {out}")
+    say(f"front: {out}")
 
 
 def preferences(options: Evaluate, m: int) -> Any:

@@ -6,13 +6,12 @@ import inspect
 import warnings
 from typing import Any
 
-from rich.markup import escape
-
 import morl
 from morl import recipes, registry
 from morl.cli.options import List
-from morl.cli.tables import make_table, show
+from morl.cli.tables import literal, make_table, show
 from morl.errors import EnvError, MorlError
+from morl.plain_text import one_line
 from morl.registry import EnvCard, Objective
 
 
@@ -39,13 +38,13 @@ def list_envs() -> None:
     for card in registry.cards().values():
         protocol = card.protocol()
         table.add_row(
-            card.id,
+            literal(card.id),
             ", ".join(map(_in_short, card.objectives)),
             f"{protocol.gamma:g}",
             ", ".join(f"{value:g}" for value in protocol.reference_point),
             card.front_kind,
             "yes" if card.batched else "no",
-            escape(card.description),
+            literal(card.description),
         )
     show(
         "Environments",
@@ -57,8 +56,8 @@ def list_envs() -> None:
 
 
 def _in_short(objective: Objective) -> str:
-    notes = [word for word in (escape(objective.unit), "cost" if objective.cost else "") if word]
-    return f"{objective.name} ({', '.join(notes)})" if notes else objective.name
+    notes = [word for word in (objective.unit, "cost" if objective.cost else "") if word]
+    return literal(f"{objective.name} ({', '.join(notes)})" if notes else objective.name)
 
 
 def describe(env_id: str) -> None:
@@ -77,13 +76,17 @@ def describe(env_id: str) -> None:
     objectives = make_table("objective", "unit", "direction", "what it is")
     for objective in card.objectives:
         direction = "minus a cost: the nearer to 0 the better" if objective.cost else "the more the better"
-        objectives.add_row(objective.name, escape(objective.unit), direction, escape(objective.description))
+        objectives.add_row(
+            literal(objective.name), literal(objective.unit), direction, literal(objective.description)
+        )
     show(f"{card.id}: {card.description}", objectives)
     protocols = make_table("protocol", "discount", "reference point", "source")
     for protocol in card.protocols:
         default = " (default)" if protocol.name == card.default_protocol else ""
         point = ", ".join(f"{value:g}" for value in protocol.reference_point)
-        protocols.add_row(protocol.name + default, f"{protocol.gamma:g}", point, escape(protocol.source))
+        protocols.add_row(
+            literal(protocol.name) + default, f"{protocol.gamma:g}", point, literal(protocol.source)
+        )
     batched = f"yes, also as {registry.NAMESPACE}{card.id} in Gymnasium's registry" if card.batched else "no"
     show(
         "Evaluation",
@@ -129,7 +132,7 @@ def list_agents() -> None:
         except Exception as error:  # a broken third-party package must not hide the others
             warnings.warn(f"the agent {name} cannot be loaded: {error!r}", stacklevel=2)
             continue
-        table.add_row(name, escape(documentation.partition("\n\n")[0].replace("\n", " ")))
+        table.add_row(literal(name), literal(one_line(documentation.partition("\n\n")[0])))
     show("Agents", table, "Settings: `morl train ENV --agent NAME --help`. Your own: --agent module:Class.")
 
 
@@ -140,7 +143,7 @@ def list_recipes() -> None:
     for name in recipes.names():
         config = recipes.load(name)
         side_by_side = f"{config.num_envs}" + (f", {config.backend}" if config.backend != "auto" else "")
-        settings = escape(", ".join(_spelt(config.settings)) or "the defaults")
+        settings = literal(", ".join(_spelt(config.settings)) or "the defaults")
         table.add_row(name, config.env, f"{config.total_steps:,}", side_by_side, settings)
     show(
         "Recipes",
@@ -169,5 +172,5 @@ def list_indicators() -> None:
     for indicator in indicators().values():
         needs = ", ".join(name.replace("_", " ") for name in indicator.needs)
         shown = "yes" if indicator.default else "asked for"
-        table.add_row(indicator.name, indicator.better, needs, shown, escape(indicator.description))
+        table.add_row(literal(indicator.name), indicator.better, needs, shown, literal(indicator.description))
     show("Indicators", table, "`morl compare` computes them all. docs/indicators.md says when to use which.")

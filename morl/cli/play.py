@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.markup import escape
-
 from morl import registry
 from morl import weights as preference_weights
 from morl.cli.evaluate import free_name, subject
 from morl.cli.notation import weight_numbers
 from morl.cli.options import Play
-from morl.cli.tables import make_table, show
+from morl.cli.output import say
+from morl.cli.tables import literal, make_table, show
 from morl.devices import check_device
 from morl.errors import MorlError
 from morl.front import Front
@@ -46,7 +45,7 @@ def run(options: Play) -> None:
     )
     print_returns(found.signed(front))
     if out is not None:
-        print(f"film: {out}")
+        say(f"film: {out}")
 
 
 def print_returns(front: Front) -> None:
@@ -58,8 +57,8 @@ def print_returns(front: Front) -> None:
     for i, name in enumerate(front.objectives):
         columns = (front.episode_returns_undiscounted[0, :, i], front.episode_returns[0, :, i])
         table.add_row(
-            escape(name),
-            escape(units.get(name, "")),
+            literal(name),
+            literal(units.get(name, "")),
             "" if front.weights is None else f"{front.weights[0, i]:g}",
             *(_spread(column) for column in columns),
         )

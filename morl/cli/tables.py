@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from morl.comparison import Comparison
 from morl.comparison_tables import run_table
+from morl.plain_text import plain
 from morl.table import Cell
 from morl.table import Table as Content
 
@@ -25,10 +26,25 @@ NAME, GAP = 8, 2
 """Columns that names keep where there is little room, and those between two columns of a table."""
 
 
+class Screen(Console):
+    """A console on which no text steers the terminal, whether it is printed or stands in a table."""
+
+    def render_str(self, text: str, **options: Any) -> Any:
+        """Text to be shown, before rich looks for its own markup."""
+        return super().render_str(plain(text, keep="\n"), **options)
+
+
 def console() -> Console:
     """The standard output; wide enough for a table where it is a file."""
-    plain = Console(file=sys.stdout, highlight=False)
-    return plain if plain.is_terminal else Console(file=sys.stdout, highlight=False, width=WIDTH)
+    screen = Screen(file=sys.stdout, highlight=False, emoji=False)
+    return (
+        screen if screen.is_terminal else Screen(file=sys.stdout, highlight=False, emoji=False, width=WIDTH)
+    )
+
+
+def literal(text: str) -> str:
+    """Text for a cell or a line, on which rich finds no markup and in which nothing begins a new line."""
+    return escape(plain(text))
 
 
 def make_table(*columns: str) -> Table:
@@ -42,7 +58,7 @@ def make_table(*columns: str) -> Table:
 def show(title: str, table: Table, notes: str = "") -> None:
     """Print a table with a title above it and notes below."""
     screen = console()
-    screen.print(title, style="bold", markup=False)
+    screen.print(plain(title), style="bold", markup=False)
     screen.print(table)
     if notes:
         screen.print(notes, style="dim", markup=False)
@@ -69,12 +85,12 @@ def print_tables(tables: Iterable[Content]) -> None:
                 table = _lay_out(content, spare=spare, beside=beside)
         if _width(table) > screen.width:
             table = _lay_out(content, spare=False, beside=False, room=screen.width)
-        show(content.title, table, "\n".join(content.notes))
+        show(content.title, table, "\n".join(map(plain, content.notes)))
 
 
 def _width(table: Table) -> int:
     """The columns that a table takes if nothing in it is broken."""
-    endless = Console(width=10_000)
+    endless = Screen(width=10_000, emoji=False)
     return Measurement.get(endless, endless.options, table).maximum
 
 
@@ -97,7 +113,7 @@ def _lay_out(content: Content, *, spare: bool, beside: bool, room: int | None = 
     for i in used:
         column = content.columns[i]
         justify: Literal["left", "right"] = "left" if column.words else "right"
-        table.add_column(column.name, justify=justify, width=widths[i], overflow="fold")
+        table.add_column(literal(column.name), justify=justify, width=widths[i], overflow="fold")
     for row in content.rows:
         cells = (_markup(row.cells[i], " " if beside else "\n") for i in used)
         table.add_row(*cells, style="dim" if row.known else None)
@@ -105,5 +121,5 @@ def _lay_out(content: Content, *, spare: bool, beside: bool, room: int | None = 
 
 
 def _markup(cell: Cell, between: str) -> str:
-    text = f"[bold green]{escape(cell.text)}[/]" if cell.best else escape(cell.text)
-    return f"{text}{between}[dim]{escape(cell.interval)}[/]" if cell.interval else text
+    text = f"[bold green]{literal(cell.text)}[/]" if cell.best else literal(cell.text)
+    return f"{text}{between}[dim]{literal(cell.interval)}[/]" if cell.interval else text

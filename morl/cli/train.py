@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from morl import registry
 from morl.cli.options import Train
+from morl.cli.output import say
 from morl.cli.tables import print_comparison
 from morl.comparison import compare
 from morl.errors import MorlError
-from morl.runs import Run, RunConfig, is_run
+from morl.runs import UNBEGUN, Run, RunConfig, is_run
 
 DEFAULT_NUM_ENVS = 64
 """Of an agent whose class has no `default_num_envs`."""
@@ -21,14 +24,37 @@ EXAMPLE = "morl train deep-sea-treasure-v0 --agent envelope-dqn --steps 1e5"
 def run(options: Train) -> None:
     """Create or resume the run, train it, print what came out."""
     out = default_folder(options) if options.out is None else options.out
-    training = open_run(options, out)
-    front = training.train(
-        progress=not options.quiet,
-        evaluation_seconds=options.evaluate_every,
-        checkpoint_seconds=options.checkpoint_every,
-    )
+    with nothing_left_of_mistakes(out):
+        training = open_run(options, out)
+        front = training.train(
+            progress=not options.quiet,
+            evaluation_seconds=options.evaluate_every,
+            checkpoint_seconds=options.checkpoint_every,
+        )
     print_comparison(compare({str(out): front}))
-    print(f"run: {out}")
+    say(f"run: {out}")
+
+
+@contextmanager
+def nothing_left_of_mistakes(out: Path) -> Iterator[None]:
+    """Remove the run directory that was made inside, if an error ends the training before it begins.
+
+    What is wrong with an environment, a setting or a budget may show only when they are put together.
+    """
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    before = set() if made else set(out.iterdir()) if out.is_dir() else None
+    try:
+        yield
+    except Exception:
+        if before is not None and out.is_dir():
+            added = [file for file in out.iterdir() if file not in before]
+            if all(file.name in UNBEGUN for file in added):
+                for file in added:
+                    file.unlink()
+                with suppress(OSError):  # another command writes there by now
+                    for folder in made:
+                        folder.rmdir()
+        raise
 
 
 def open_run(options: Train, out: Path) -> Run:

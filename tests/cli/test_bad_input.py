@@ -65,8 +65,17 @@ def test_bad_weights(run_path: Path, call, weights: list[str], message: str) -> 
     ],
 )
 def test_bad_trainings(tmp_path: Path, call, words: list[str], message: str) -> None:
-    assert_error(call("train", *words, "--out", tmp_path / "run"), message)
-    assert not (tmp_path / "run" / "front.json").exists()
+    out = tmp_path / "new" / "run"
+    assert_error(call("train", *words, "--out", out), message)
+    begun = any(word in message for word in ("finite", "nan", "shape"))  # found out by stepping
+    assert (out / "metrics.csv").exists() if begun else not out.parent.exists(), list(out.iterdir())
+
+
+def test_what_was_there_before_a_mistake_stays(tmp_path: Path, call) -> None:
+    wrong = ["train", "toys:ScalarCorridor", *TOY, "--steps", "40", "--out", tmp_path / "run"]
+    (tmp_path / "run").mkdir()
+    assert_error(call(*wrong), "expected a reward vector")
+    assert not [*(tmp_path / "run").iterdir()]
 
 
 @pytest.mark.parametrize(
