@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -17,6 +18,7 @@ from morl.gae import vector_gae
 from morl.normalise import ObservationNormaliser
 from morl.rollout import EpisodeReturns, Rollout, collect
 from morl.streams import derive_seed, make_generator
+from morl.threads import Workload
 from morl.transitions import Transitions
 
 
@@ -152,16 +154,7 @@ class ConditionedPPO(Agent):
         return ppo.Batch(*[*(x.flatten(0, 1) for x in fields), other, mask.flatten()]), metrics
 
     def _update(self, data: ppo.Batch, progress: float) -> dict[str, Any]:
-        config = self.config
-        hyper = ppo.Hyper(
-            clip=config.clip,
-            value_coefficient=config.value_coefficient,
-            entropy_coefficient=geometric(config.entropy_coefficient, config.entropy_end, progress),
-            diversity_coefficient=config.diversity_coefficient,
-            diversity_alpha=config.diversity_alpha,
-            scalarisation=config.scalarisation,
-            max_grad_norm=config.max_grad_norm,
-        )
+        config, hyper = self.config, self._hyper(progress)
         lr = config.lr * (1 - progress) + config.lr_end * progress
         size = len(data.mask)
         metrics: dict[str, Any] = {}
@@ -173,6 +166,30 @@ class ConditionedPPO(Agent):
                     self.network, self.theta, self.adam, batch, hyper, lr
                 )
         return metrics
+
+    def _hyper(self, progress: float) -> ppo.Hyper:
+        config = self.config
+        return ppo.Hyper(
+            clip=config.clip,
+            value_coefficient=config.value_coefficient,
+            entropy_coefficient=geometric(config.entropy_coefficient, config.entropy_end, progress),
+            diversity_coefficient=config.diversity_coefficient,
+            diversity_alpha=config.diversity_alpha,
+            scalarisation=config.scalarisation,
+            max_grad_norm=config.max_grad_norm,
+        )
+
+    def workload(self) -> Workload:
+        """One minibatch."""
+        size = min(self.config.minibatch, self.config.rollout_length * self.spec.num_envs)
+        obs, weights = (
+            torch.zeros(size, width, device=self.device)
+            for width in (flat_observations(self.spec), self.num_objectives)
+        )
+        batch = ppo.blank_batch(self.network, self.theta, obs, weights)
+        return partial(
+            ppo.update, self.network, self.theta, self.adam, batch, self._hyper(0.0), self.config.lr
+        )
 
     def _scaled(self, obs: Tensor) -> Tensor:
         return self.normaliser(obs) if self.config.normalise_observations else obs.to(torch.float32)

@@ -185,6 +185,12 @@ class Steps(NamedTuple):
     """(S,) float, 0 for steps that teach nothing."""
 
 
+def blank_steps(obs: Tensor, weights: Tensor) -> Steps:
+    """Steps with observations (..., S, obs_dim), weights (..., S, m), that teach nothing: to measure an update by."""
+    none = obs.new_zeros(obs.shape[:-1])
+    return Steps(obs, none.to(torch.int64), weights, torch.zeros_like(weights), none + 1)
+
+
 @torch.no_grad()
 def learning_steps(
     network: QNetwork,

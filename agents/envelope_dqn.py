@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -20,6 +21,7 @@ from morl.normalise import ObservationNormaliser
 from morl.replay import Replay
 from morl.rollout import EpisodeReturns, renew
 from morl.streams import derive_seed, make_generator
+from morl.threads import Workload
 from morl.transitions import Transitions
 
 
@@ -204,17 +206,30 @@ class EnvelopeDQN(Agent):
         steps = dqn.Steps(*(torch.cat(part) for part in zip(*parts, strict=True)))
         order = torch.randperm(len(steps.action), generator=self.generator, device=self.device)
         for rows in order[:wanted].view(updates, -1):
-            self.learner, metrics = dqn.update(
-                self.network,
-                self.learner,
-                dqn.Steps(*(part[rows] for part in steps)),
-                lr=geometric(config.lr, config.lr_end, progress),
-                homotopy=config.homotopy_end * progress,
-                tau=config.tau,
-                average_tau=config.average_tau,
-                max_grad_norm=config.max_grad_norm,
-            )
+            self.learner, metrics = self._updated(dqn.Steps(*(part[rows] for part in steps)), progress)
         return metrics
+
+    def _updated(self, steps: dqn.Steps, progress: float) -> tuple[dqn.Learner, dict[str, Tensor]]:
+        """The learner after one minibatch, and metrics."""
+        config = self.config
+        return dqn.update(
+            self.network,
+            self.learner,
+            steps,
+            lr=geometric(config.lr, config.lr_end, progress),
+            homotopy=config.homotopy_end * progress,
+            tau=config.tau,
+            average_tau=config.average_tau,
+            max_grad_norm=config.max_grad_norm,
+        )
+
+    def workload(self) -> Workload:
+        """One minibatch."""
+        obs, weights = (
+            torch.ones(self.config.minibatch, width, device=self.device)
+            for width in (flat_observations(self.spec), self.num_objectives)
+        )
+        return partial(self._updated, dqn.blank_steps(obs, weights), 0.0)
 
     def _prepare(self, sequences: int, progress: float) -> dqn.Steps:
         config = self.config

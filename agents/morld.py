@@ -22,6 +22,7 @@ from morl.agents.team import Team
 from morl.errors import MorlError
 from morl.front import Front
 from morl.spec import objectives_of
+from morl.threads import Workload
 
 
 class MORLD(Agent):
@@ -170,6 +171,10 @@ class MORLD(Agent):
         self.steps += steps * n
         self.longest = max(self.longest if self.teams[0].rounds == 0 and alive.any() else 0, steps)
         return population.rows_of(total, self.trainer.size).cpu().numpy()
+
+    def workload(self) -> Workload:
+        """One minibatch of all members in training."""
+        return self.trainer.learner.workload()
 
     # --- several seeds -----------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from morl.agents.settings import check_positive, check_types, check_unit, geomet
 from morl.errors import MorlError
 from morl.replay import Replay, Sequences
 from morl.streams import Streams, derive_seed
+from morl.threads import Workload
 from morl.transitions import Transition
 
 
@@ -137,6 +138,7 @@ class DQNPopulation:
             raise MorlError(f"a DQN needs Discrete actions from 0, got {action_space}; use the learner ppo")
         self.settings, self.gamma, self.size, self.channels = settings, gamma, len(seeds), channels
         self.teams, self.shared_replay, self.device = teams, shared_replay, torch.device(device)
+        self.obs_dim = obs_dim
         self.storage = Storage(obs_dim, channels) if storage is None else storage
         self.network = QNetwork(obs_dim, int(action_space.n), channels, settings.hidden, preference_dim=0)
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
@@ -207,6 +209,16 @@ class DQNPopulation:
         data = self._prepare(updates * settings.minibatch, weights, progress)
         everyone = torch.arange(self.size, device=self.device).unsqueeze(1)
         order = self.streams.permutations(data.action.shape[1])[:, : updates * settings.minibatch]
+        for rows in order.tensor_split(updates, dim=1):
+            batch = dqn.Steps(*(part[everyone, rows] for part in data))
+            self.members, metrics = self._updated(batch, progress, active)
+        return metrics
+
+    def _updated(
+        self, steps: dqn.Steps, progress: float, active: Tensor | None = None
+    ) -> tuple[Members, dict[str, Tensor]]:
+        """The members after one minibatch (K, S, ...), and metrics of each (K,)."""
+        settings = self.settings
         step = partial(
             dqn.advance,
             lr=geometric(settings.lr, settings.lr_end, progress),
@@ -220,19 +232,25 @@ class DQNPopulation:
         def advance(member: Members, gradient: Tensor) -> Members:
             return Members(step(member.learner, gradient), member.unit)
 
-        for rows in order.tensor_split(updates, dim=1):
-            self.members, metrics = population.stacked_update(
-                loss,
-                self.members,
-                self.members.theta,
-                dqn.Steps(*(part[everyone, rows] for part in data)),
-                advance,
-                max_grad_norm=settings.max_grad_norm,
-                shared=self.shared,
-                teams=self.teams,
-                active=active,
-            )
-        return metrics
+        return population.stacked_update(
+            loss,
+            self.members,
+            self.members.theta,
+            steps,
+            advance,
+            max_grad_norm=settings.max_grad_norm,
+            shared=self.shared,
+            teams=self.teams,
+            active=active,
+        )
+
+    def workload(self) -> Workload:
+        """One minibatch of all members."""
+        obs, weights = (
+            torch.ones(self.size, self.settings.minibatch, width, device=self.device)
+            for width in (self.obs_dim, self.channels)
+        )
+        return partial(self._updated, dqn.blank_steps(obs, weights), 0.0)
 
     @torch.no_grad()
     def _prepare(self, wanted: int, weights: Tensor, progress: float) -> dqn.Steps:

@@ -24,6 +24,7 @@ from morl.errors import MorlError
 from morl.gae import vector_gae
 from morl.rollout import Rollout
 from morl.streams import Streams, derive_seed
+from morl.threads import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +124,7 @@ class PPOPopulation:
                 'take cooperation="transfer"'
             )
         self.device, self.teams = torch.device(device), teams
+        self.obs_dim, self.each = obs_dim, num_envs // self.size
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
         last = len(settings.hidden)
         self.last_layer = self.network.layout.mask([f"critic.weight{last}", f"critic.bias{last}"]).to(device)
@@ -175,20 +177,6 @@ class PPOPopulation:
         settings, self.luck = self.settings, []  # what is left would not be saved
         with torch.no_grad():
             data = self._batch(rollout, weights, active)
-        hyper = ppo.Hyper(
-            clip=settings.clip,
-            value_coefficient=settings.value_coefficient,
-            entropy_coefficient=geometric(settings.entropy_coefficient, settings.entropy_end, progress),
-            diversity_coefficient=0.0,
-            diversity_alpha=0.0,
-            scalarisation="early",
-            max_grad_norm=settings.max_grad_norm,
-        )
-        lr = settings.lr * (1 - progress) + settings.lr_end * progress
-
-        def loss(theta: Tensor, batch: ppo.Batch) -> tuple[Tensor, dict[str, Tensor]]:
-            return ppo.loss(self.network, theta, batch, hyper)
-
         steps = data.mask.shape[1]
         parts = -(-steps // settings.minibatch)
         everyone = torch.arange(self.size, device=data.mask.device).unsqueeze(1)
@@ -199,19 +187,46 @@ class PPOPopulation:
                 for field in data  # weights are the same in every step
             ]
             for fields in zip(*shuffled, strict=True):
-                batch = ppo.Batch(*fields)
-                self.members, metrics = population.stacked_update(
-                    loss,
-                    self.members,
-                    self.members.theta,
-                    batch,
-                    partial(_advance, lr=lr),
-                    max_grad_norm=settings.max_grad_norm,
-                    shared=self.shared,
-                    teams=self.teams,
-                    active=active,
-                )
+                self.members, metrics = self._updated(ppo.Batch(*fields), progress, active)
         return metrics, data
+
+    def _updated(
+        self, batch: ppo.Batch, progress: float, active: Tensor | None = None
+    ) -> tuple[Members, dict[str, Tensor]]:
+        """The members after one minibatch (K, B, ...), and metrics of each (K,)."""
+        settings = self.settings
+        hyper = ppo.Hyper(
+            clip=settings.clip,
+            value_coefficient=settings.value_coefficient,
+            entropy_coefficient=geometric(settings.entropy_coefficient, settings.entropy_end, progress),
+            diversity_coefficient=0.0,
+            diversity_alpha=0.0,
+            scalarisation="early",
+            max_grad_norm=settings.max_grad_norm,
+        )
+
+        def loss(theta: Tensor, batch: ppo.Batch) -> tuple[Tensor, dict[str, Tensor]]:
+            return ppo.loss(self.network, theta, batch, hyper)
+
+        return population.stacked_update(
+            loss,
+            self.members,
+            self.members.theta,
+            batch,
+            partial(_advance, lr=settings.lr * (1 - progress) + settings.lr_end * progress),
+            max_grad_norm=settings.max_grad_norm,
+            shared=self.shared,
+            teams=self.teams,
+            active=active,
+        )
+
+    def workload(self) -> Workload:
+        """One minibatch of all members."""
+        size = min(self.settings.minibatch, self.settings.rollout_length * self.each)
+        obs = torch.zeros(self.size, size, self.obs_dim, device=self.device)
+        weights = torch.ones(self.size, 1, self.channels, device=self.device)
+        batch = ppo.blank_batch(self.network, self.members.theta, obs, weights)
+        return partial(self._updated, batch, 0.0)
 
     def _batch(self, rollout: Rollout, weights: Tensor, active: Tensor | None = None) -> ppo.Batch:
         """Advantages and value targets, in each member's unit, as (K, T * N, ...)."""

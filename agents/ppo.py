@@ -83,6 +83,21 @@ class Batch(NamedTuple):
     """(B,) float: 0 for steps that must not be learned from."""
 
 
+def blank_batch(network: ActorCritic, theta: Tensor, obs: Tensor, weights: Tensor) -> Batch:
+    """Steps with observations (..., B, obs_dim) that teach nothing: to measure how long an update takes.
+
+    Args:
+        network: whose actions they hold.
+        theta: its parameters.
+        obs: (B, obs_dim), or (K, B, obs_dim) of K members.
+        weights: (B, m), or (K, 1, m).
+    """
+    action = network.distribution.mode(network.head(theta, obs, weights))
+    none = obs.new_zeros(obs.shape[:-1])
+    value = none.unsqueeze(-1).expand(*none.shape, weights.shape[-1])
+    return Batch(obs, action, none, value, value, weights, weights, none + 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hyper:
     """The constants of the loss; defaults and meaning in `ConditionedPPO`'s configuration."""

@@ -14,6 +14,7 @@ from morl.agent import Agent, make_config, restore_tuples
 from morl.agents.settings import check_positive, check_types
 from morl.errors import MorlError
 from morl.streams import derive_seed
+from morl.threads import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,10 @@ class SingleObjective(Agent):
             )
         self.budget = self.total_steps
         return share
+
+    def workload(self) -> Workload | None:
+        """That of a learner."""
+        return self._learner(self.spec, 0).workload()
 
     @torch.no_grad()
     def act(self, obs: Tensor, weights: Tensor) -> Tensor:

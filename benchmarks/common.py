@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from morl.threads import cores
+
 FOLDER = Path(__file__).resolve().parent
 OUT = FOLDER / "out"
 README = FOLDER / "README.md"
@@ -47,7 +49,7 @@ class Bar:
 
 
 def environment(threads: int | None) -> dict[str, str]:
-    """Variables for a process that computes with `threads` threads; None leaves that to torch."""
+    """Variables for a process that computes with `threads` threads; None leaves the choice to them."""
     return {**os.environ, **({} if threads is None else {"OMP_NUM_THREADS": str(threads)})}
 
 
@@ -74,10 +76,8 @@ def fresh_process(task: str, request: dict[str, Any], *, threads: int | None = N
 
 def hardware(threads: int | None = None) -> str:
     """One line: the machine, the versions, today's date."""
-    from morl.envs.adapters import cores  # here, since torch comes with it
-
     chosen = threads or os.environ.get("OMP_NUM_THREADS")
-    count = f"OMP_NUM_THREADS={chosen}" if chosen else "torch's own choice of threads"
+    count = f"OMP_NUM_THREADS={chosen}" if chosen else "the default number of threads"
     names = ("torch", "gymnasium", "mo-gymnasium", "morl")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return (

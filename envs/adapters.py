@@ -7,7 +7,6 @@ flattened by Gymnasium's own rules and discrete actions count from zero, whateve
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -27,11 +26,7 @@ from morl.envs.view import AgentView
 from morl.errors import EnvError
 from morl.registry import Objective
 from morl.streams import derive_seed
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from morl.threads import cores
 
 
 class Adapter(VectorEnv):

@@ -17,6 +17,7 @@ from morl import registry, store, weights
 from morl.errors import CheckpointError, MorlError, NonFiniteError
 from morl.spec import EnvSpec
 from morl.streams import derive_seed, make_generator
+from morl.threads import Threads, Workload, choose, using
 
 PreferenceSampler = Callable[[int, torch.Generator, torch.device], Tensor]
 
@@ -99,6 +100,8 @@ class Agent(ABC):
         self.steps = 0
         self.seconds = 0.0
         self.total_steps = 0
+        self.threads: int | None = None
+        """How many `learn` computes with, once it was told or has chosen; it chooses only once."""
 
     # --- what an algorithm writes ----------------------------------------------------------------------
 
@@ -129,6 +132,14 @@ class Agent(ABC):
     def load_training(self, state: dict[str, Any]) -> None:
         """The inverse of `training_state`."""
 
+    # --- what an algorithm may write ---------------------------------------------------------------------
+
+    def workload(self) -> Workload | None:
+        """What most of the time of `iterate` goes into: a pure function that does one update on made-up data of the
+        real shapes. It is measured to choose the number of threads; None, for computations too small, leaves one.
+        """
+        return None
+
     # --- shared ----------------------------------------------------------------------------------------
 
     def draw_preferences(self, n: int) -> Tensor:
@@ -141,17 +152,26 @@ class Agent(ABC):
             )
         return drawn.to(torch.float32)
 
-    def learn(self, total_steps: int, *, callbacks: Sequence[Callback] = (), progress: bool = True) -> Self:
+    def learn(
+        self,
+        total_steps: int,
+        *,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = True,
+        threads: Threads = "auto",
+    ) -> Self:
         """Train for `total_steps` environment steps in all (a resumed agent counts what it did before).
 
         Args:
             total_steps: budget over all parallel environments; never exceeded.
             callbacks: called between iterations.
             progress: show a progress bar with steps/s and remaining time.
+            threads: how many torch computes with meanwhile. "auto" is one unless more are measured to pay, the first
+                time; `OMP_NUM_THREADS` is obeyed, and a run has its own number (`morl.threads`).
 
         Raises:
             MorlError: the budget is not positive, too small for one step of all environments, or there is
-                no environment.
+                no environment; or a number of threads that is none.
             NonFiniteError: a metric turned NaN or infinite; the message names it and the step.
         """
         total_steps = int(total_steps)
@@ -172,15 +192,22 @@ class Agent(ABC):
         active: list[Callback] = [*callbacks, *([ProgressBar()] if progress else [])]
         self.total_steps = total_steps
         started: list[Callback] = []
-        try:
-            for callback in active:
-                callback.on_start(self, total_steps)
-                started.append(callback)
-            self._train(active, total_steps)
-        finally:
-            for callback in reversed(started):
-                callback.on_end(self)
+        with using(self.choose_threads(threads)):
+            try:
+                for callback in active:
+                    callback.on_start(self, total_steps)
+                    started.append(callback)
+                self._train(active, total_steps)
+            finally:
+                for callback in reversed(started):
+                    callback.on_end(self)
         return self
+
+    def choose_threads(self, threads: Threads = "auto") -> int:
+        """How many threads `learn` computes with, given its argument."""
+        if threads != "auto" or self.threads is None:
+            self.threads = choose(threads, self.workload() if self.device.type == "cpu" else None)
+        return self.threads
 
     def _train(self, callbacks: Sequence[Callback], total_steps: int) -> None:
         while total_steps - self.steps >= self.spec.num_envs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import comb
 from typing import Any, NamedTuple
 
@@ -14,13 +15,14 @@ from torch import Tensor
 from morl import registry
 from morl import weights as preference_weights
 from morl._arrays import Array, as_count
-from morl.agent import Policy
+from morl.agent import Agent, Policy
 from morl.devices import check_device
 from morl.errors import EnvError, MorlError
 from morl.front import Front
 from morl.front_fields import Role
 from morl.spec import objectives_of
 from morl.streams import derive_seed
+from morl.threads import Threads, Workload, choose, using
 
 LONGEST_EPISODE = 100_000
 """Steps after which an episode counts as endless, unless `max_steps` says otherwise."""
@@ -56,6 +58,7 @@ def evaluate(
     role: Role = "report",
     max_steps: int | None = None,
     env_kwargs: dict[str, Any] | None = None,
+    threads: Threads = "auto",
 ) -> Front:
     """Follow the agent greedily under every preference; return what it earned, with its provenance.
 
@@ -77,6 +80,7 @@ def evaluate(
         role: "report", or "selection" where the outcome will be used to choose points.
         max_steps: cut every episode off here; by default the environment alone ends them.
         env_kwargs: keyword arguments of the environment.
+        threads: how many torch computes with meanwhile; "auto" as for `Agent.learn`.
 
     Raises:
         MorlError: weights that are none, or an agent made for other objectives, observations or actions.
@@ -98,7 +102,7 @@ def evaluate(
         seeds = _episode_seeds(vec, rows, seed)
         factory = agent if callable(agent) and not hasattr(agent, "policy") else agent.policy
         repeated = torch.from_numpy(preferences.repeat(episodes, axis=0)).float().to(vec.device)
-        with torch.no_grad():
+        with torch.no_grad(), using(choose(threads, _acting(agent, vec, repeated))):
             outcome = _follow(factory, vec, repeated, seeds, gamma, max_steps)
     finally:
         if not _is_instance(env):
@@ -134,6 +138,16 @@ def make_evaluation_env(
     if _is_instance(env):
         rows, backend = getattr(env, "num_envs", 1), "auto" if hasattr(env, "num_envs") else backend
     return morl.make_vec(env, num_envs=rows, device=device, backend=backend, **(env_kwargs or {}))
+
+
+def _acting(agent: Any, vec: Any, preferences: Tensor) -> Workload | None:
+    """One action of every row, to measure; None where that is too little work, or not known to change nothing."""
+    if not isinstance(agent, Agent) or type(agent).policy is not Agent.policy or agent.workload() is None:
+        return None
+    if vec.device.type != "cpu":
+        return None
+    rows = preferences[: vec.num_envs]
+    return partial(agent.act, rows.new_zeros(len(rows), *vec.single_observation_space.shape), rows)
 
 
 def _preferences(weights: Any, m: int | None) -> Array:

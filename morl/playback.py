@@ -21,6 +21,7 @@ from morl.errors import EnvError, MorlError
 from morl.evaluation import evaluate, make_evaluation_env
 from morl.film import MOST_SHOWN, Film, Picture, reel_for
 from morl.front import Front
+from morl.threads import Threads
 
 MODE = "rgb_array"
 WITHOUT = "play it without pictures (--no-render)"
@@ -38,6 +39,7 @@ def play(
     max_steps: int | None = None,
     device: Any = None,
     env_kwargs: dict[str, Any] | None = None,
+    threads: Threads = "auto",
 ) -> Front:
     """Follow the agent greedily under one preference, and film it.
 
@@ -55,6 +57,7 @@ def play(
         max_steps: cut every episode off here; by default the environment alone ends them.
         device: where the agent acts; by default where it is.
         env_kwargs: keyword arguments of the environment.
+        threads: how many torch computes with meanwhile; "auto" as for `Agent.learn`.
 
     Returns:
         A front of one point: `episode_returns` (1, episodes, m), the undiscounted ones, lengths, seeds.
@@ -73,6 +76,7 @@ def play(
         "episodes": episodes,
         "seed": seed,
         "max_steps": max_steps,
+        "threads": threads,
     }
     if out is None:
         vec = _unseen(env, device, kwargs)

@@ -1,6 +1,6 @@
 """A run: one training as a directory that can be killed at any moment, resumed, evaluated and compared.
 
-    config.json        what was asked for (environment, agent, every setting, seed, budget), and the versions
+    config.json        what was asked for (environment, agent, every setting, seed, budget), versions, threads
     metrics.csv        metrics over the training (format: `morl.metrics`)
     evaluations.jsonl  fronts over the training (format: `morl.history`)
     tb/                the metrics as TensorBoard events
@@ -33,6 +33,7 @@ from morl.locking import lock_folder
 if TYPE_CHECKING:
     from morl.agent import Agent, Callback
     from morl.front import Front
+    from morl.threads import Threads
 
 FORMAT, CHECKPOINT_FORMAT = "morl-run", "morl-checkpoint"
 SCHEMA_VERSION = 1
@@ -95,8 +96,6 @@ class Run:
         Raises:
             MorlError: the directory holds a run or anything else, or the configuration is not valid.
         """
-        import torch
-
         path = Path(path)
         config = config.complete()
         _check_unused(path)
@@ -105,7 +104,7 @@ class Run:
             _check_unused(path)
             details = {
                 "created": time.time(),
-                "threads": torch.get_num_threads(),
+                "threads": None,  # chosen when the training begins
                 "versions": installed_versions(),
             }
             run = cls(path, config, details)
@@ -221,6 +220,7 @@ class Run:
         progress: bool = True,
         evaluation_seconds: float = 30.0,
         checkpoint_seconds: float = 60.0,
+        threads: Threads | None = None,
     ) -> Front:
         """Train to the budget, from the checkpoint if there is one; evaluate; write the results.
 
@@ -229,6 +229,8 @@ class Run:
             progress: show a progress bar.
             evaluation_seconds: least time between two evaluations during training.
             checkpoint_seconds: least time between two checkpoints.
+            threads: how many torch computes with, as for `Agent.learn`; by default as many as the run began with, so
+                that a resumed run ends bit for bit where an uninterrupted one does.
 
         Raises:
             MorlError: another process is writing this run, or the budget is too small for one step.
@@ -245,19 +247,28 @@ class Run:
                 progress=progress,
                 evaluation_seconds=evaluation_seconds,
                 checkpoint_seconds=checkpoint_seconds,
+                threads=threads,
             )
+
+    @property
+    def threads(self) -> Threads:
+        """How many threads the run computes with; "auto" before its training begins."""
+        return self._details["threads"] or "auto"
+
+    def record_threads(self, threads: int) -> None:
+        """Keep the number that the training computes with, for when it is resumed."""
+        self._details = {**self._details, "threads": threads}
+        self._write_config()
 
     @property
     def created(self) -> float:
         """When the run began, in seconds since the epoch."""
         return float(self._details["created"])
 
-    def warn_of_changes(self) -> None:
+    def warn_of_changes(self, threads: int) -> None:
         """Say what keeps a resumed run from ending bit for bit where an uninterrupted one would."""
-        import torch
-
-        now = {"threads": torch.get_num_threads(), **installed_versions()}
-        then = {"threads": self._details["threads"], **self._details["versions"]}
+        now = {"threads": threads, **installed_versions()}
+        then = {"threads": self.threads, **self._details["versions"]}
         changes = [
             f"{name} {then.get(name)} -> {value}" for name, value in now.items() if then.get(name) != value
         ]

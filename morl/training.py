@@ -26,6 +26,7 @@ from morl.evaluation import default_weights, evaluate, make_evaluation_env
 from morl.front import Front
 from morl.plain_text import path_word, shell_command
 from morl.runs import Run, RunConfig
+from morl.threads import Threads, using
 
 EPISODES = 5
 """Of the final evaluation, per preference."""
@@ -94,6 +95,7 @@ def train_run(
     progress: bool,
     evaluation_seconds: float,
     checkpoint_seconds: float,
+    threads: Threads | None,
 ) -> Front:
     """What `Run.train` does while it holds the lock."""
     import morl
@@ -117,8 +119,11 @@ def train_run(
             )
         kind = registry.agent_class(config.agent)
         agent: Agent = kind(env, seed=config.seed, **restore_tuples(config.settings))
-        if run.restore(agent):
-            run.warn_of_changes()
+        resumed = run.restore(agent)
+        number = agent.choose_threads(run.threads if threads is None else threads)
+        if resumed:
+            run.warn_of_changes(number)
+        run.record_threads(number)
         # A finished run may be short of its budget by less than one step of all environments.
         if agent.steps == 0 or config.total_steps - agent.steps >= config.num_envs:
             stop = StopOnSignal()
@@ -145,7 +150,8 @@ def train_run(
                 )
     finally:
         env.close()
-    front = final_front(agent, config)
+    with using(number):
+        front = final_front(agent, config)
     front.save(run.path / "front.json")
     return front
 

@@ -43,6 +43,7 @@ def run(options: Evaluate) -> None:
         gamma=options.gamma,
         device=options.device,
         env_kwargs=found.env_kwargs,
+        threads=options.threads,
     )
     front = found.signed(front)
     front.save(out)

@@ -70,6 +70,10 @@ class Train:
     """Least seconds between two quick evaluations during training."""
     checkpoint_every: float = 60.0
     """Least seconds between two checkpoints."""
+    threads: Annotated[
+        int | Literal["auto"] | None, _named("INT|auto", "(default: auto; a resumed run's own)")
+    ] = None
+    """Threads to compute with; auto is one, unless more are measured to pay or OMP_NUM_THREADS says otherwise."""
     quiet: Switch = False
     """Show no progress."""
 
@@ -86,6 +90,8 @@ class Trained:
     """Keyword arguments of the environment, beside those of the run; values are read as JSON, or as text."""
     device: str = "cpu"
     """Where the agent acts."""
+    threads: Annotated[int | Literal["auto"], _named("INT|auto")] = "auto"
+    """Threads to compute with; auto is one, unless more are measured to pay or OMP_NUM_THREADS says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

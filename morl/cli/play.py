@@ -42,6 +42,7 @@ def run(options: Play) -> None:
         max_steps=options.max_steps,
         device=options.device,
         env_kwargs=found.env_kwargs,
+        threads=options.threads,
     )
     print_returns(found.signed(front))
     if out is not None:

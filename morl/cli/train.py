@@ -30,6 +30,7 @@ def run(options: Train) -> None:
             progress=not options.quiet,
             evaluation_seconds=options.evaluate_every,
             checkpoint_seconds=options.checkpoint_every,
+            threads=options.threads,
         )
     print_comparison(compare({str(out): front}))
     say(f"run: {out}")

@@ -29,7 +29,7 @@ def test_a_run_leaves_everything(tmp_path: Path) -> None:
     assert isinstance(run.load_agent(), CorridorWalker)
     document = json.loads((path / "config.json").read_text())
     assert document["config"]["settings"]["layers"] == [3, 2]
-    assert document["threads"] == torch.get_num_threads() and "torch" in document["versions"]
+    assert document["threads"] == 1 and "torch" in document["versions"]
     assert read_csv(path / "metrics.csv")[-1][0] == 40
 
 
@@ -217,10 +217,28 @@ def test_runs_train_in_threads_too(tmp_path: Path) -> None:
     assert fronts and fronts[0].training_steps == 40
 
 
+class NumberOfThreads(Callback):
+    def on_start(self, agent, total_steps):
+        self.found = torch.get_num_threads()
+
+
+def test_the_number_of_threads_belongs_to_the_run(tmp_path: Path) -> None:
+    before, seen, path = torch.get_num_threads(), NumberOfThreads(), tmp_path / "run"
+    train(Run.create(path, CONFIG), threads=3, callbacks=[seen])
+    assert seen.found == 3 and torch.get_num_threads() == before
+    run = Run.open(path)
+    run.adopt(config(total_steps=80))
+    train(run, callbacks=[seen])  # warnings are errors
+    assert seen.found == 3 == json.loads((path / "config.json").read_text())["threads"]
+    with pytest.warns(UserWarning, match="threads 3 -> 2"):
+        train(Run.open(path), threads=2)
+    assert Run.open(path).threads == 2
+
+
 def test_changed_circumstances_are_said(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", CONFIG)
-    document = json.loads((run.path / "config.json").read_text())
-    document["threads"] += 7
-    (run.path / "config.json").write_text(json.dumps(document))
-    with pytest.warns(UserWarning, match="began under other circumstances .threads"):
-        Run.open(run.path).warn_of_changes()
+    train(Run.create(tmp_path / "run", CONFIG))
+    document = json.loads((tmp_path / "run" / "config.json").read_text())
+    document["versions"]["torch"] = "0.1"
+    (tmp_path / "run" / "config.json").write_text(json.dumps(document))
+    with pytest.warns(UserWarning, match=r"began under other circumstances .torch 0\.1"):
+        Run.open(tmp_path / "run").warn_of_changes(1)
