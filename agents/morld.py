@@ -229,9 +229,10 @@ class MORLD(Agent):
     def policy(self, preference: Any) -> Policy:
         """The policies worth most for preferences (B, m) or (m,), by their selection returns."""
         checked = torch.as_tensor(preference_weights.validate(preference, self.num_objectives))
-        return self.follow(self._best(checked.reshape(-1, self.num_objectives)))
+        return self.follow(self.answering(checked.reshape(-1, self.num_objectives)))
 
-    def _best(self, weights: Tensor) -> Tensor:
+    def answering(self, weights: Tensor) -> Tensor:
+        """The numbers (W,) of the policies that answer preferences (W, m)."""
         if len(self.team.found):
             return (weights.double() @ self.returns.to(weights.device).T).argmax(dim=1)
         return torch.cdist(weights.double(), self._policies().weights.double()).argmin(dim=1)
@@ -240,7 +241,7 @@ class MORLD(Agent):
         """Greedy actions (B, ...) for weights (B, m) or (m,); under ESR those of an episode's first step."""
         obs = torch.as_tensor(obs, device=self.device)
         asked = torch.as_tensor(weights, dtype=torch.float64, device=self.device).expand(len(obs), -1)
-        return self.follow(self._best(asked)).act(obs)
+        return self.follow(self.answering(asked)).act(obs)
 
     def front(self) -> Front:
         """The selection returns of the policies found; evaluate on other episodes before reporting any."""

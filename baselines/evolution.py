@@ -232,8 +232,11 @@ class Evolution(Agent):
         """Actions (B, ...) of the archive's best policy for weights (B, m) or (m,)."""
         obs = torch.as_tensor(obs, device=self.device)
         weights = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(len(obs), -1)
-        theta, returns = self.members
-        return self.actions_of(theta[(weights.double() @ returns.T).argmax(dim=1)], obs)
+        return self.actions_of(self.members[0][self.answering(weights)], obs)
+
+    def answering(self, weights: Tensor) -> Tensor:
+        """The numbers (W,) of the archive's best policies for preferences (W, m)."""
+        return (weights.double() @ self.returns.T).argmax(dim=1)
 
     def parameters_state(self) -> dict[str, Any]:
         """The archive."""

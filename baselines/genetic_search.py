@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from morl._arrays import Array
-from morl.baselines.members import finest_lattice
+from morl.weights import finest_lattice
 
 Algorithm: TypeAlias = Literal["nsga2", "nsga3", "moead"]
 

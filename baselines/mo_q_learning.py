@@ -12,7 +12,6 @@ from morl import weights
 from morl.agent import Agent, Policy
 from morl.agents.exploration import PersistentExploration
 from morl.agents.settings import check_positive, check_unit, geometric
-from morl.baselines.members import finest_lattice
 from morl.baselines.tabular import (
     UNKNOWN,
     States,
@@ -80,7 +79,7 @@ class MOQLearning(Agent):
         config, m = self.config, self.num_objectives
         self.actions = discrete_actions(self.spec, type(self).__name__)
         self.states = States(self.spec, resolution=config.resolution, max_states=config.max_states)
-        lattice = finest_lattice(m, config.tables)
+        lattice = weights.finest_lattice(m, config.tables)
         self.lattice = torch.as_tensor(lattice, dtype=torch.float32, device=self.device)
         """(W, m) the weights."""
         self.q = torch.zeros(0, len(lattice), self.actions, m, device=self.device)
@@ -190,15 +189,16 @@ class MOQLearning(Agent):
     def policy(self, preference: Any) -> Policy:
         """Policies that follow the tables that promise most for preferences (B, m) or (m,)."""
         checked = torch.as_tensor(weights.validate(preference, self.num_objectives), dtype=torch.float32)
-        return self.follow(self._best_tables(checked.reshape(-1, self.num_objectives).to(self.device)))
+        return self.follow(self.answering(checked.reshape(-1, self.num_objectives).to(self.device)))
 
     @torch.no_grad()
     def act(self, obs: Tensor, weights: Tensor) -> Tensor:
         """Greedy actions (B,) of the table that promises most for weights (B, m) or (m,)."""
         weights = torch.as_tensor(weights, dtype=torch.float32, device=self.device)
-        return self.follow(self._best_tables(weights.expand(len(obs), -1))).act(obs)
+        return self.follow(self.answering(weights.expand(len(obs), -1))).act(obs)
 
-    def _best_tables(self, weights: Tensor) -> Tensor:
+    def answering(self, weights: Tensor) -> Tensor:
+        """The numbers (W,) of the tables that promise most for preferences (W, m)."""
         return (weights @ self.returns.T).argmax(dim=1)
 
     def parameters_state(self) -> dict[str, Any]:

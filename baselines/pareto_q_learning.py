@@ -192,6 +192,15 @@ class ParetoQLearning(Agent):
         """Policies that track the vectors `returns[index]`, for index (B,)."""
         return Tracking(self, target=self.returns[index])
 
+    def answering(self, weights: Tensor) -> Tensor | None:
+        """The numbers (W,) of the vectors that are best for preferences (W, m).
+
+        None where episodes start in different states: a preference then takes the best vector of each.
+        """
+        if int((self.starts > 0).sum()) > 1:
+            return None
+        return (weights.double() @ self.returns.T).argmax(dim=1)
+
     def policy(self, preference: Any) -> Policy:
         """Policies that track, from the start of each episode, the vector that is best for a preference (B, m)."""
         checked = torch.as_tensor(weights.validate(preference, self.num_objectives), dtype=torch.float32)

@@ -125,8 +125,10 @@ class ChosenPolicy:
 
     def __getattr__(self, name: str) -> Any:
         # What evaluation asks of an agent: device, gamma, spec, name, seed, ...
-        if name == "agent":
-            raise AttributeError(name)  # not set yet: a copy is being made
+        if name in ("agent", "follow", "returns", "answering"):
+            raise AttributeError(
+                name
+            )  # not set yet: a copy is being made; and one policy is no set of policies
         return getattr(self.agent, name)
 
     def __repr__(self) -> str:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from morl.agent import Agent, Callback, check_finite
-from morl.evaluation import default_weights, evaluate, make_evaluation_env
+from morl.evaluation import evaluate, make_evaluation_env
 from morl.front import Front
 from morl.history import append_evaluation
 from morl.indicators import UndefinedIndicatorError, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
 from morl.progress import ProgressBar
 from morl.study import Evaluation
+from morl.weights import default_weights
 
 __all__ = [
     "Cadence",

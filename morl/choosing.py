@@ -69,8 +69,15 @@ class Choice:
 
     @property
     def preference(self) -> Array | None:
-        """The weight vector (m,) that the chosen policy is commanded by; None on a front without."""
-        return None if self.front.weights is None else self.front.weights[self.index]
+        """The weight vector (m,) that the chosen policy is commanded by; None where it has a number, or nothing."""
+        answered = self.front.preferences_of(self.index)
+        return answered[0] if self.member is None and len(answered) else None
+
+    @property
+    def member(self) -> int | None:
+        """The number of the chosen policy, where it is one of a set of policies."""
+        number = -1 if self.front.members is None else int(self.front.members[self.index])
+        return None if number < 0 else number
 
     @property
     def shortfalls(self) -> Array:
@@ -129,9 +136,9 @@ class Choice:
                 )
             agent = self.run.load_agent()
         _check_same(agent, self.front)
-        member = None
-        if self.preference is None:
-            # Fronts of sets of policies have a point for each policy: see `morl.baselines.members`.
+        member = self.member
+        if member is None and self.preference is None:
+            # Fronts of sets of policies that say no numbers, as older ones, have a point for each policy.
             if not hasattr(agent, "follow") or len(getattr(agent, "returns", ())) != len(self.front):
                 raise MorlError(
                     "expected a front with the preference behind each point, this one has none, so nothing "
@@ -212,8 +219,8 @@ def choose(
         utility: a utility function or "module:function"; see `morl.utility`.
         undiscounted: judge by undiscounted returns; else by those under the front's discount.
         front: another evaluation of the run, such as one with more episodes.
-        members: choose among all policies of an agent that is a set of policies, evaluated for this; its own
-            front has only those that linear preferences ask for.
+        members: evaluate all policies of an agent that is a set of policies where its own front has not all, as
+            those of older runs and of very many policies.
 
     Raises:
         MorlError: nothing to choose by, an unknown objective, weights that are none, or thresholds that no

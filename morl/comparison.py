@@ -14,7 +14,6 @@ import numpy as np
 from morl import pareto, registry
 from morl._arrays import Array, as_vector
 from morl.errors import MorlError
-from morl.evaluation import default_weights
 from morl.front import Front
 from morl.indicators import (
     ApproximationWarning,
@@ -23,13 +22,14 @@ from morl.indicators import (
     UndefinedIndicatorError,
     indicators,
 )
+from morl.weights import default_weights
 
 if TYPE_CHECKING:
     from morl.study import Study
     from morl.study_comparison import StudyComparison
 
 OWN_WEIGHTS = ("commanded-utility",)
-"""Indicators that pair each point with the preference it was asked for; the others take common weights."""
+"""Indicators that pair each preference with the point that answers it; the others take common weights."""
 
 
 SHARED = (("environment", "env_id"), ("discount", "gamma"), ("objectives", "objectives"))
@@ -145,7 +145,8 @@ def _compare_fronts(fronts: Mapping[str, Front], *, reference_point: Any, known:
         values[label], errors[label] = _values(used, points, shared, best_for(points, weights))
         counts[label] = len(pareto.filter_nondominated(points))
     for name, front in fronts.items():
-        values[name], errors[name] = _values(used, front.returns, shared, (front.returns, front.weights))
+        asked = front.commanded_returns, front.weights
+        values[name], errors[name] = _values(used, front.returns, shared, asked)
         counts[name] = len(pareto.filter_nondominated(front.returns))
         if reference_point is not None:
             outside[name] = int((front.returns <= reference_point).any(axis=1).sum())
@@ -213,7 +214,7 @@ def _values(
     used: tuple[Indicator, ...],
     points: Array,
     shared: dict[str, Any],
-    commanded: tuple[Array, Array | None],
+    commanded: tuple[Array | None, Array | None],
 ) -> tuple[dict[str, float | None], dict[str, float]]:
     """Every indicator of one front, None where it has no value; standard errors of those that were estimated."""
     values: dict[str, float | None] = {}

@@ -40,7 +40,7 @@ def title(comparison: Comparison, section: str | None = None) -> str:
         terms.append(f"{' and '.join(kinds)} environment")
     if episodes:
         noun = "episode" if episodes == [1] else "episodes"
-        terms.append(f"{' or '.join(map(str, episodes))} {noun} per preference")
+        terms.append(f"{' or '.join(map(str, episodes))} {noun} per point")
     return ", ".join([*terms, f"{len(comparison.weights)} preferences"])
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morl import registry
-from morl import weights as preference_weights
 from morl._arrays import Array, as_count
 from morl.agent import Agent, Policy
+from morl.commands import Commands, Members, PolicyFactory, PolicySet, commands_of
 from morl.devices import check_device
 from morl.errors import EnvError, MorlError
 from morl.front import Front
@@ -23,15 +21,13 @@ from morl.front_fields import Role
 from morl.spec import objectives_of
 from morl.streams import derive_seed
 from morl.threads import Threads, Workload, choose, using
+from morl.weights import default_weights as default_weights
 
 LONGEST_EPISODE = 100_000
 """Steps after which an episode counts as endless, unless `max_steps` says otherwise."""
 
 SYNC_EVERY = 16
 """On an accelerator, ask only this often whether all episodes are over: asking waits for the device."""
-
-PolicyFactory = Callable[[Tensor], Policy]
-"""Policies for preferences (B, m): the general form of what can be evaluated."""
 
 
 class Episodes(NamedTuple):
@@ -43,6 +39,8 @@ class Episodes(NamedTuple):
     """(R, m) float64."""
     lengths: NDArray[np.int64]
     """(R,) steps."""
+    seeds: NDArray[np.int64]
+    """(R,)."""
 
 
 def evaluate(
@@ -59,10 +57,16 @@ def evaluate(
     max_steps: int | None = None,
     env_kwargs: dict[str, Any] | None = None,
     threads: Threads = "auto",
+    members: Members = True,
 ) -> Front:
     """Follow the agent greedily under every preference; return what it earned, with its provenance.
 
-    All preferences x episodes form one batch, and each row counts its first episode only. Evaluation has
+    An agent that is a set of policies (`morl.commands.PolicySet`: morld, evolution, pareto-q-learning and others)
+    is evaluated as one: each policy is a point, whether a preference asks for it or not, and `front.answers` says
+    which point answers each preference. Of more than 200 policies those that answer are followed, and the most
+    different of the others.
+
+    All points x episodes form one batch, and each row counts its first episode only. Evaluation has
     environments and seeds of its own: it never touches the agent's training environment or streams.
 
     Args:
@@ -70,8 +74,8 @@ def evaluate(
         env: whatever `morl.make_vec` takes: an id, `module:Class`, a factory or an instance. A tensor vector
             environment of N rows, such as a `make_vec` result, is used as it is, N episodes at a time; it
             must not be the agent's own.
-        weights: preferences (k, m); by default `default_weights(m)`.
-        episodes: how many to average for each preference.
+        weights: preferences (W, m); by default `default_weights(m)`. A single one asks for one policy.
+        episodes: how many to average for each point.
         seed: of the evaluation. Environments of Gymnasium get a seed for every episode; the rows of a
             batched environment share one stream, whose seed stands for all.
         backend: "original" for numbers to publish, "batched" or "auto" for quick looks; the front says which.
@@ -81,6 +85,8 @@ def evaluate(
         max_steps: cut every episode off here; by default the environment alone ends them.
         env_kwargs: keyword arguments of the environment.
         threads: how many torch computes with meanwhile; "auto" as for `Agent.learn`.
+        members: False to follow, of a set of policies, only what preferences ask for, a point for each of them; a
+            number, to follow at most so many; "only", to follow all its policies, and ask for no preference.
 
     Raises:
         MorlError: weights that are none, or an agent made for other objectives, observations or actions.
@@ -91,31 +97,39 @@ def evaluate(
             "expected another environment than the agent's own: evaluation would move its training"
         )
     episodes, seed = as_count(episodes, name="episodes"), as_count(seed, name="seed", minimum=0)
-    preferences = _preferences(weights, getattr(agent, "num_objectives", None))
-    rows = len(preferences) * episodes
+    commands = commands_of(agent, weights, members)
+    rows = len(commands) * episodes
     device = getattr(agent, "device", "cpu") if device is None else device
     check_device(device)
     vec = make_evaluation_env(env, rows, device=device, backend=backend, env_kwargs=env_kwargs)
     try:
-        _check_fit(agent, vec, preferences.shape[1])
+        _check_fit(agent, vec, commands.num_objectives)
         gamma = registry.discount(vec.env_id, getattr(agent, "gamma", None) if gamma is None else gamma)
-        seeds = _episode_seeds(vec, rows, seed)
-        factory = agent if callable(agent) and not hasattr(agent, "policy") else agent.policy
-        repeated = torch.from_numpy(preferences.repeat(episodes, axis=0)).float().to(vec.device)
-        with torch.no_grad(), using(choose(threads, _acting(agent, vec, repeated))):
-            outcome = _follow(factory, vec, repeated, seeds, gamma, max_steps)
+        parts = []
+        for policies, asked in commands.asked:
+            repeated = asked.repeat_interleave(episodes, 0).to(vec.device)
+            work = _acting(agent, vec, repeated) if commands.members is None else None
+            with torch.no_grad(), using(choose(threads, work)):
+                parts.append(_follow(policies, vec, repeated, seed, gamma, max_steps))
     finally:
         if not _is_instance(env):
             vec.close()
-    return _front(agent, vec, preferences, outcome, seeds=seeds, evaluation_seed=seed, gamma=gamma, role=role)
+    outcome = Episodes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return _front(agent, vec, commands, outcome, evaluation_seed=seed, gamma=gamma, role=role)
 
 
-def default_weights(m: int, *, more_than: int = 100) -> Array:
-    """The coarsest lattice with more than 100 preferences: 101 for two objectives, 105 for three."""
-    partitions = 1
-    while m > 1 and comb(partitions + m - 1, m - 1) <= more_than:
-        partitions += 1
-    return preference_weights.lattice(m, partitions=partitions)
+def evaluate_members(agent: PolicySet, env: Any, **options: Any) -> Front:
+    """Follow each of an agent's k policies; return what they earned, a front of k points without preferences.
+
+    Args:
+        agent: such as `Evolution`, `MOQLearning` or `ParetoQLearning`.
+        env: as for `evaluate`.
+        options: episodes, seed, backend and others of `evaluate`, except weights.
+
+    Raises:
+        MorlError: the agent is no set of policies, or has no member yet.
+    """
+    return evaluate(agent, env, weights=None, members="only", **options)
 
 
 def make_evaluation_env(
@@ -148,15 +162,6 @@ def _acting(agent: Any, vec: Any, preferences: Tensor) -> Workload | None:
         return None
     rows = preferences[: vec.num_envs]
     return partial(agent.act, rows.new_zeros(len(rows), *vec.single_observation_space.shape), rows)
-
-
-def _preferences(weights: Any, m: int | None) -> Array:
-    """Validated preferences (k, m), also where one vector (m,) or none was given."""
-    if weights is not None:
-        return np.atleast_2d(preference_weights.validate(weights, m))
-    if m is None:
-        raise MorlError("expected weights=... : a policy factory does not say how many objectives it has")
-    return default_weights(m)
 
 
 def _is_instance(env: Any) -> bool:
@@ -209,30 +214,31 @@ def _episode_seeds(vec: Any, rows: int, seed: int) -> NDArray[np.int64]:
 def _follow(
     factory: PolicyFactory,
     vec: Any,
-    preferences: Tensor,
-    seeds: NDArray[np.int64],
+    commands: Tensor,
+    seed: int,
     gamma: float,
     max_steps: int | None,
 ) -> Episodes:
-    """Run all rows (R, m), as many at a time as `vec` holds; repetitions fill up the last batch."""
-    rows, size = len(preferences), vec.num_envs
-    parts = []
+    """Run all rows (R, ...), as many at a time as `vec` holds; repetitions fill up the last batch."""
+    rows, size = len(commands), vec.num_envs
+    seeds, parts = _episode_seeds(vec, rows, seed), []
     for start in range(0, rows, size):
-        index = np.minimum(np.arange(start, start + size), rows - 1)
-        seed = seeds[index].tolist() if _seeds_each_row(vec) else int(seeds[start])
-        policy = factory(preferences[torch.from_numpy(index).to(preferences.device)])
-        parts.append(_first_episodes(policy, vec, seed, gamma, max_steps))
-    return Episodes(*(np.concatenate(column)[:rows] for column in zip(*parts, strict=True)))
+        index = start + np.arange(size) % min(size, rows - start)
+        own = seeds[index].tolist() if _seeds_each_row(vec) else int(seeds[start])
+        policy = factory(commands[torch.from_numpy(index).to(commands.device)])
+        parts.append(_first_episodes(policy, vec, own, gamma, max_steps, count=rows - start))
+    discounted, undiscounted, lengths = (np.concatenate(column)[:rows] for column in zip(*parts, strict=True))
+    return Episodes(discounted, undiscounted, lengths, seeds)
 
 
 def _first_episodes(
-    policy: Policy, vec: Any, seed: int | list[int], gamma: float, max_steps: int | None
-) -> Episodes:
-    """Step `vec` until each of its rows has finished one episode."""
+    policy: Policy, vec: Any, seed: int | list[int], gamma: float, max_steps: int | None, *, count: int
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Step `vec` until each of its first `count` rows has finished one episode: the first fields of `Episodes`."""
     shape, device = (vec.num_envs, vec.num_objectives), vec.device
     discounted, undiscounted = (torch.zeros(shape, dtype=torch.float64, device=device) for _ in range(2))
     lengths = torch.zeros(vec.num_envs, dtype=torch.int64, device=device)
-    active = torch.ones(vec.num_envs, dtype=torch.bool, device=device)
+    active = torch.arange(vec.num_envs, device=device) < count
     skips_finished = getattr(vec, "skips_inactive", False)
     ask_every = 1 if device.type == "cpu" else SYNC_EVERY
     limit = LONGEST_EPISODE if max_steps is None else as_count(max_steps, name="max_steps")
@@ -256,15 +262,13 @@ def _first_episodes(
             f"expected every episode of {vec.env_id} to end within {LONGEST_EPISODE} steps, "
             f"{int(active.sum())} did not; give the environment a time limit, or pass max_steps=..."
         )
-    return Episodes(discounted.cpu().numpy(), undiscounted.cpu().numpy(), lengths.cpu().numpy())
+    return discounted.cpu().numpy(), undiscounted.cpu().numpy(), lengths.cpu().numpy()
 
 
-def _front(
-    agent: Any, vec: Any, preferences: Array, outcome: Episodes, *, seeds: NDArray[np.int64], **known: Any
-) -> Front:
-    """The front of k preferences x episodes, with what the card and the agent say about it."""
+def _front(agent: Any, vec: Any, commands: Commands, outcome: Episodes, **known: Any) -> Front:
+    """The front of k points x episodes, with what the card and the agent say about it."""
     env_id = registry.canonical_id(getattr(vec, "problem_id", vec.env_id))
-    k, m = preferences.shape
+    k, m = len(commands), commands.num_objectives
     card = registry.get_card(env_id)
     card = card if card is not None and card.num_objectives == m else None
     objectives = objectives_of(vec)
@@ -272,8 +276,10 @@ def _front(
         episode_returns=outcome.discounted.reshape(k, -1, m),
         episode_returns_undiscounted=outcome.undiscounted.reshape(k, -1, m),
         episode_lengths=outcome.lengths.reshape(k, -1),
-        episode_seeds=seeds.reshape(k, -1),
-        weights=preferences,
+        episode_seeds=outcome.seeds.reshape(k, -1),
+        weights=commands.weights,
+        answers=commands.answers,
+        members=commands.members,
         env_id=env_id,
         objectives=tuple(f"objective_{i}" if objectives is None else objectives[i].name for i in range(m)),
         backend=vec.backend if vec.backend in ("batched", "envpool") else "original",

@@ -25,9 +25,9 @@ PER_POINT = (
     "episode_returns_undiscounted",
     "episode_lengths",
     "episode_seeds",
-    "weights",
+    "members",
 )
-"""The fields that have one row per point."""
+"""The fields that have one row per point; `weights` has, unless `answers` says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -61,7 +61,14 @@ class Front:
     evaluation_seed: int | None = None
     """The seed from which the evaluation derived the rest."""
     weights: Array | None = None
-    """The preference behind each point, shape (k, m); None for a front without preferences."""
+    """The preferences that were asked for, shape (W, m); None for a front without. Point i answers preference i,
+    unless `answers` says otherwise."""
+    answers: NDArray[np.int64] | None = None
+    """The row of the point that answers each preference, shape (W,): of a set of policies one may answer many
+    preferences, and another none."""
+    members: NDArray[np.int64] | None = None
+    """The number of the agent's policy behind each point, shape (k,), -1 where a preference stands behind it; None
+    for an agent that is no set of policies."""
     backend: str | None = None
     """Which implementation of the environment paid the returns, such as "original" or "batched"."""
     reference_point: Array | None = None
@@ -146,8 +153,30 @@ class Front:
         error: Array = self.episode_returns.std(axis=1, ddof=1) / np.sqrt(self.episodes)
         return error
 
+    @property
+    def answering(self) -> NDArray[np.int64] | None:
+        """The row of the point that answers each preference, shape (W,); None for a front without preferences."""
+        if self.weights is None:
+            return None
+        return np.arange(len(self)) if self.answers is None else self.answers
+
+    @property
+    def commanded_returns(self) -> Array | None:
+        """What the policy that was asked for each preference earned, shape (W, m); None without preferences."""
+        return None if self.weights is None else self.returns[self.answering]
+
+    def preferences_of(self, point: int) -> Array:
+        """The preferences that a point answers, shape (n, m); of a set of policies there may be none."""
+        if self.weights is None:
+            return np.empty((0, self.num_objectives))
+        answered: Array = self.weights[self.answering == point]
+        return answered
+
     def subset(self, index: Any) -> Front:
-        """Return the front of some points: `index` is a boolean mask (k,) or indices, as numpy takes them."""
+        """Return the front of some points: `index` is a boolean mask (k,) or indices, as numpy takes them.
+
+        Preferences that none of them answers are left out.
+        """
         index = np.asarray(index)
         if index.size == 0 or (index.dtype == bool and not index.any()):
             raise MorlError("expected an index of at least one point: a front cannot be empty")
@@ -156,6 +185,15 @@ class Front:
         for name in PER_POINT:
             values = getattr(self, name)
             chosen[name] = None if values is None else values[rows]
+        if self.weights is not None and self.answers is None:
+            chosen["weights"] = self.weights[rows]
+        elif self.weights is not None and self.answers is not None:
+            place = np.full(len(self), -1)
+            place[rows[::-1]] = np.arange(len(rows))[::-1]  # of a point taken twice the first
+            answers = place[self.answers]
+            kept = answers >= 0
+            chosen["weights"] = self.weights[kept] if kept.any() else None
+            chosen["answers"] = answers[kept] if kept.any() else None
         return replace(self, **chosen)
 
     def nondominated(self) -> Front:
@@ -176,10 +214,10 @@ class Front:
         return indicators.expected_utility(self.returns, weights=self._weights_or(weights), utility=utility)
 
     def commanded_utility(self, utility: str | UtilityFunction = linear) -> float:
-        """Return the mean utility of each point under the preference that it was asked for."""
+        """Return the mean over preferences of the utility of the point that answers each."""
         if self.weights is None:
             raise MorlError("this front has no preference behind its points, so nothing was commanded")
-        return indicators.commanded_utility(self.returns, weights=self.weights, utility=utility)
+        return indicators.commanded_utility(self.commanded_returns, weights=self.weights, utility=utility)
 
     def maximum_utility_loss(
         self, reference_front: Front | Any, weights: Any = None, utility: str | UtilityFunction = linear

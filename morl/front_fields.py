@@ -15,8 +15,8 @@ from morl import weights as preference_weights
 from morl._arrays import Array, as_count, as_vector, check_finite, to_float64
 from morl.errors import MorlError
 
-SCHEMA_VERSION = 1
-"""Version of the fields of a front and of its file."""
+SCHEMA_VERSION = 2
+"""Version of the fields of a front and of its file; 2 added `answers` and `members`."""
 
 Role: TypeAlias = Literal["selection", "report", "exact"]
 
@@ -57,7 +57,9 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "episode_returns_undiscounted": _undiscounted(given["episode_returns_undiscounted"], returns.shape),
         "episode_lengths": _whole(given["episode_lengths"], (k, episodes), "episode_lengths", minimum=1),
         "episode_seeds": _whole(given["episode_seeds"], (k, episodes), "episode_seeds", minimum=0),
-        "weights": _weights(given["weights"], (k, m)),
+        "weights": _weights(given["weights"], given["answers"], (k, m)),
+        "answers": _answers(given["answers"], given["weights"], k),
+        "members": _numbers(given["members"], (k,), "members", minimum=-1),
         "reference_point": None
         if given["reference_point"] is None
         else as_vector(given["reference_point"], name="reference_point", m=m),
@@ -106,26 +108,51 @@ def _whole(values: Any, shape: tuple[int, int], name: str, *, minimum: int) -> N
     """Integers of shape (k, episodes) from such, or from one row (episodes,) that holds for all points."""
     if values is None:
         return None
+    array = _integers(values, shape, name)
+    if array.shape == shape[1:]:
+        array = np.tile(array, (shape[0], 1))
+    return _numbers(array, shape, name, minimum=minimum)
+
+
+def _integers(values: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
     try:
         array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     except ValueError as error:
         raise MorlError(f"expected {name} of shape {shape}: {error}") from error
     if array.dtype.kind not in "iu":
         raise MorlError(f"expected integers below 2**63 in {name}, got values of type {array.dtype}")
-    if array.shape == shape[1:]:
-        array = np.tile(array, (shape[0], 1))
+    return array
+
+
+def _numbers(
+    values: Any, shape: tuple[int, ...], name: str, *, minimum: int, below: int = 2**63
+) -> NDArray[np.int64] | None:
+    """Integers of a shape, from `minimum` to less than `below`."""
+    if values is None:
+        return None
+    array = _integers(values, shape, name)
     _expect_shape(array, shape, name)
-    if array.min() < minimum or array.max() > np.iinfo(np.int64).max:
-        raise MorlError(f"expected {name} from {minimum} to 2**63 - 1, got {array.min()} to {array.max()}")
+    if array.min() < minimum or array.max() >= below:
+        most = "2**63 - 1" if below == 2**63 else str(below - 1)
+        raise MorlError(f"expected {name} from {minimum} to {most}, got {array.min()} to {array.max()}")
     return array.astype(np.int64)
 
 
-def _weights(values: Any, shape: tuple[int, int]) -> Array | None:
+def _weights(values: Any, answers: Any, shape: tuple[int, int]) -> Array | None:
     if values is None:
         return None
     weights = preference_weights.validate(values, shape[1])
-    _expect_shape(weights, shape, "weights")
+    if weights.ndim != 2 or answers is None:
+        _expect_shape(weights, shape, "weights")
     return weights
+
+
+def _answers(values: Any, weights: Any, k: int) -> NDArray[np.int64] | None:
+    if values is None:
+        return None
+    if weights is None:
+        raise MorlError("expected answers only where there are weights: they say which point answers each")
+    return _numbers(values, (len(weights),), "answers", minimum=0, below=k)
 
 
 def _expect_shape(values: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
@@ -158,8 +185,9 @@ def _role(value: Any) -> Role:
 
 
 def _schema(value: Any) -> int:
-    if isinstance(value, bool) or value != SCHEMA_VERSION:
-        raise MorlError(f"expected schema_version {SCHEMA_VERSION}, got {value!r}")
+    """The version that is written: what an older file lacks is None."""
+    if isinstance(value, bool) or value not in range(1, SCHEMA_VERSION + 1):
+        raise MorlError(f"expected schema_version from 1 to {SCHEMA_VERSION}, got {value!r}")
     return SCHEMA_VERSION
 
 

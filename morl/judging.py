@@ -53,8 +53,8 @@ def to_choose_from(source: Any, *, front: Any = None, members: bool = False) -> 
     Args:
         source: as for `source_of`.
         front: another evaluation, a `Front` or its file, to take in the place of the run's own.
-        members: evaluate every policy of an agent that is a set of policies, as the run's own front was
-            evaluated; weights alone never ask for those in the concave parts of a front.
+        members: evaluate every policy of an agent that is a set of policies as the run's own front was
+            evaluated, unless that has them all.
 
     Raises:
         MorlError: both at once, members of a front without a run, or of an agent that has none.
@@ -75,13 +75,15 @@ def _front_of_members(run: Run, own: Front) -> Front:
     """A point for each policy of a run's agent, from the same kind of evaluation as its `own` front."""
     import morl
 
-    agent = run.load_agent()
+    agent: Any = run.load_agent()
     if not hasattr(agent, "follow"):
         raise MorlError(
             f"expected an agent that is a set of policies, such as morld or evolution, got {agent.name}, "
             "which is one policy for all preferences; leave members out"
         )
-    front: Front = morl.baselines.evaluate_members(
+    if own.members is not None and set(own.members) >= set(range(len(agent.returns))):
+        return own
+    front: Front = morl.evaluate(
         agent,
         run.config.env,
         episodes=own.episodes,
@@ -89,6 +91,7 @@ def _front_of_members(run: Run, own: Front) -> Front:
         backend="batched" if own.backend == "batched" else "original",
         gamma=own.gamma,
         env_kwargs=run.config.env_kwargs,
+        members="only",
     )
     return front
 

@@ -20,16 +20,18 @@ from morl.callbacks import (
     PeriodicEvaluation,
     TensorBoardMetrics,
 )
+from morl.commands import commands_of
 from morl.devices import check_device
 from morl.errors import EnvError
-from morl.evaluation import default_weights, evaluate, make_evaluation_env
+from morl.evaluation import evaluate, make_evaluation_env
 from morl.front import Front
 from morl.plain_text import path_word, shell_command
 from morl.runs import Run, RunConfig
 from morl.threads import Threads, using
+from morl.weights import default_weights
 
 EPISODES = 5
-"""Of the final evaluation, per preference."""
+"""Of the final evaluation, per point."""
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -157,12 +159,12 @@ def train_run(
 
 
 def final_front(agent: Agent, config: RunConfig) -> Front:
-    """The front of the default preferences on the original environment, or on the twin if there is none."""
+    """The front under the default preferences on the original environment, or on the twin if there is none."""
     weights = default_weights(agent.num_objectives)
     make = partial(
         make_evaluation_env,
         config.env,
-        len(weights) * EPISODES,
+        len(commands_of(agent, weights, True)) * EPISODES,
         device=config.device,
         env_kwargs=config.env_kwargs,
     )

@@ -57,6 +57,22 @@ def lattice(m: int, *, partitions: int) -> Array:
     return (np.diff(fences, axis=1) - 1) / partitions
 
 
+def default_weights(m: int, *, more_than: int = 100) -> Array:
+    """The coarsest lattice with more than 100 preferences: 101 for two objectives, 105 for three."""
+    partitions = 1
+    while m > 1 and comb(partitions + m - 1, m - 1) <= more_than:
+        partitions += 1
+    return lattice(m, partitions=partitions)
+
+
+def finest_lattice(m: int, most: int) -> Array:
+    """The finest lattice of weights (n, m) with n <= `most` rows; the corners, if even they are more."""
+    partitions = 1
+    while m > 1 and comb(partitions + m, m - 1) <= most:
+        partitions += 1
+    return lattice(m, partitions=partitions)
+
+
 def energy(m: int, n: int, *, seed: int) -> Array:
     """Return n well-spaced weight vectors that minimise the Riesz s-energy (Blank et al. 2021, by pymoo).
 

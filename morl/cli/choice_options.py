@@ -18,8 +18,8 @@ class Chosen:
     front: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Another evaluation of the run, such as one with more episodes by `morl evaluate`."""
     members: FlagCreatePairsOff[bool] = False
-    """Choose among all policies of an agent that is a set of them (mo-q-learning, pareto-q-learning, evolution,
-    morld, sweep), evaluated for this; its front has only those that linear preferences ask for."""
+    """Evaluate all policies of an agent that is a set of them (mo-q-learning, pareto-q-learning, evolution, morld,
+    sweep) where its front has not all, as those of older runs and of more than 200 policies."""
     undiscounted: FlagCreatePairsOff[bool] = False
     """Go by what episodes earn in all; by default returns are under the front's discount."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None

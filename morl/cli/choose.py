@@ -61,7 +61,9 @@ def print_choice(choice: Choice) -> None:
     for name, unit in zip(front.objectives, units(front), strict=True):
         table.add_column(literal(f"{name}, {unit}" if unit else name), justify="right")
     table.add_column("utility", justify="right")
-    if front.weights is not None:
+    if front.members is not None:
+        table.add_column("policy", justify="right")
+    elif front.weights is not None:
         table.add_column("preference")
     excluded = choice.excluded()
     if len(excluded):
@@ -73,8 +75,10 @@ def print_choice(choice: Choice) -> None:
             for mean, error in zip(choice.returns[i], choice.standard_errors[i], strict=True)
         ]
         cells.append(f"{choice.utilities[i]:.4g}")
-        if front.weights is not None:
-            cells.append(" ".join(f"{weight:.3g}" for weight in front.weights[i]))
+        if front.members is not None:
+            cells.append(str(front.members[i]) if front.members[i] >= 0 else _preference(front, i))
+        elif front.weights is not None:
+            cells.append(_preference(front, i))
         if len(excluded):
             missing = zip(front.objectives, choice.shortfalls[i], strict=True)
             cells.append(literal(", ".join(f"{name} {gap:.4g}" for name, gap in missing if gap > 0)))
@@ -110,6 +114,11 @@ def number(mean: float, error: float) -> str:
 def weights_text(weights: Array) -> str:
     """A preference in so many digits that --weights takes it."""
     return " ".join(f"{weight:.9g}" for weight in weights)
+
+
+def _preference(front: Front, point: int) -> str:
+    """The preference that a point was asked for."""
+    return " ".join(f"{weight:.3g}" for weight in front.preferences_of(point)[0])
 
 
 def _title(choice: Choice) -> str:

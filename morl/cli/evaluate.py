@@ -44,6 +44,7 @@ def run(options: Evaluate) -> None:
         device=options.device,
         env_kwargs=found.env_kwargs,
         threads=options.threads,
+        members=options.members,
     )
     front = found.signed(front)
     front.save(out)
@@ -105,7 +106,7 @@ class Subject(NamedTuple):
     def signed(self, front: Front) -> Front:
         """The front without preferences, where the policy has none and they were placeholders."""
         nameless = self.policy is not None and self.policy.preference is None
-        return replace(front, weights=None) if nameless else front
+        return replace(front, weights=None, answers=None) if nameless else front
 
 
 def subject(options: Trained) -> Subject:

@@ -104,8 +104,10 @@ class Evaluate(Trained):
     """Preferences, each non-negative and summing to one, such as 0.5,0.5 0.9,0.1."""
     partitions: Annotated[int | None, _named("INT")] = None
     """Instead of --weights, the lattice with this many partitions; by default the coarsest with over 100."""
+    members: Switch = True
+    """Of an agent that is a set of policies, follow all of them, also those that no preference asks for."""
     episodes: int = 5
-    """Episodes per preference."""
+    """Episodes per point."""
     seed: int = 1
     """Seed of the evaluation."""
     backend: Backend = "original"

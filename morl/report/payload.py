@@ -162,6 +162,8 @@ def _run(entry: Entry) -> dict[str, Any]:
         if undiscounted is None or front.gamma == 1
         else rounded(undiscounted.mean(axis=1)),
         "weights": None if front.weights is None else rounded(front.weights, digits=4),
+        "answers": None if front.answers is None else front.answers.tolist(),
+        "members": None if front.members is None else front.members.tolist(),
         "best": np.flatnonzero(best).tolist(),
         "agent": front.agent,
         "seed": front.training_seed,

@@ -17,8 +17,8 @@ from morl.agents.morld_config import Config
 from morl.agents.policy_set import Policies, PolicySet
 from morl.agents.scalarisation import Scalarisation
 from morl.agents.team import Team
-from morl.baselines.members import evaluate_members
 from morl.errors import MorlError
+from morl.evaluation import evaluate_members
 from morl.transitions import Transitions
 
 FEW = SMALL["morld"]

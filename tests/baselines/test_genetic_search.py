@@ -18,8 +18,8 @@ from pymoo.optimize import minimize
 
 from morl import store
 from morl.baselines.genetic_search import GeneticSearch, population_size
-from morl.baselines.members import finest_lattice
 from morl.pareto import is_nondominated
+from morl.weights import finest_lattice
 
 KINDS = ("nsga2", "nsga3", "moead")
 D, P = 6, 28

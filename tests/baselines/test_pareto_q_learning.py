@@ -62,8 +62,11 @@ def test_policies_earn_what_the_vectors_promise(memory: str) -> None:
         return
     weights = morl.weights.lattice(2, partitions=30)
     best = (weights @ corridor_front(GAMMA).T).max(axis=1)
-    front = morl.evaluate(agent, Corridor, weights=weights, episodes=1, backend="batched")
+    front = morl.evaluate(agent, Corridor, weights=weights, episodes=1, backend="batched", members=False)
     np.testing.assert_allclose((front.returns * weights).sum(1), best, rtol=1e-5, atol=1e-6)
+    whole = morl.evaluate(agent, Corridor, weights=weights, episodes=1, backend="batched")
+    assert whole.commanded_returns is not None and len(whole) == len(agent.returns)
+    np.testing.assert_allclose((whole.commanded_returns * weights).sum(1), best, rtol=1e-5, atol=1e-6)
     acted = morl.evaluate(
         Forgetful(agent), Corridor, weights=weights, episodes=1, backend="batched", gamma=GAMMA
     )

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,18 @@ CONCAVE = "deep-sea-treasure-concave-v0"
 
 @pytest.fixture(scope="module")
 def set_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of an agent that knows the concave front, most of which no weights ask for; a space in its name."""
+    """A run of an agent that knows the concave front, most of which no weights ask for; a space in its name.
+
+    Its front has only what weights ask for, as those of older versions have.
+    """
     path = tmp_path_factory.mktemp("with space") / "run"
     words = ["train", CONCAVE, "--agent", "pareto-q-learning", "--steps", "60000", "--quiet"]
     assert main([*words, "--out", str(path)]) == 0
+    whole = Front.load(path / "front.json")
+    assert len(whole.nondominated()) == 10 and whole.answers is not None
+    asked = whole.subset(whole.answers)
+    replace(asked, answers=None, members=None, weights=whole.weights).save(path / "front.json")
+    whole.save(path / "whole.json")
     return path
 
 
@@ -45,6 +54,9 @@ def test_all_policies_are_chosen_from(set_path: Path, call, tmp_path: Path) -> N
     found = morl.choose(set_path, at_least={"time": -8}, members=True)
     policy = morl.load_policy(tmp_path / "policy")
     assert policy.member == found.index and policy.metadata["returns"] == found.returns[found.index].tolist()
+    status, out, err = call(*words, "--front", set_path / "whole.json", "--out", tmp_path / "same")
+    assert (status, err) == (0, "") and re.match(r"chosen +7\.457 +-7\.726 ", chosen(out))
+    assert morl.load_policy(tmp_path / "same").member == policy.member
     own = Front.load(set_path / "front.json")
     assert (found.front.episodes, found.front.evaluation_seed) == (own.episodes, own.evaluation_seed)
 

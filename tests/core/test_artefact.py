@@ -19,10 +19,10 @@ from toys import Corridor, CorridorWalker, PlainCorridor
 import morl
 from morl import artefact, store
 from morl.artefact import ChosenPolicy
-from morl.baselines.members import evaluate_members
 from morl.choosing import choose
 from morl.cli import main
 from morl.errors import CheckpointError, MorlError
+from morl.evaluation import evaluate_members
 from morl.front import Front
 from morl.runs import Run
 
@@ -43,16 +43,24 @@ def test_every_agents_policy_acts_as_it_was_evaluated(name: str, tmp_path: Path)
     choice = choose(evaluated(agent, weights=LATTICE), weights=[0.3, 0.7])
     choice.save(tmp_path / "policy", agent=agent)
     policy = morl.load_policy(tmp_path / "policy")
-    assert policy.preference is not None and choice.preference is not None
-    assert policy.preference.tolist() == choice.preference.tolist()
+    asked = np.full(2, 0.5) if choice.preference is None else choice.preference
+    assert (policy.preference is None) == (choice.preference is None) == (choice.member is not None)
+    assert policy.member == choice.member and (
+        policy.preference is None or policy.preference.tolist() == asked.tolist()
+    )
     assert {file.suffix for file in (tmp_path / "policy").iterdir()} == {".json", ".safetensors"}
-    again = evaluated(policy, weights=policy.preference)
+    again = evaluated(policy, weights=asked)
     assert again.agent == name and again.training_seed == 3
     if name == "random":
         return  # its actions are drawn anew
     np.testing.assert_array_equal(again.returns, choice.front.subset([choice.index]).returns)
     obs = np.array([[3.0], [0.0], [7.0]], dtype=np.float32)
-    expected = agent.policy(np.tile(policy.preference, (3, 1))).act(torch.from_numpy(obs))
+    same = (
+        agent.policy(np.tile(asked, (3, 1)))
+        if choice.member is None
+        else agent.follow(torch.full((3,), choice.member))
+    )
+    expected = same.act(torch.from_numpy(obs))
     policy.reset()
     batch = policy.act(obs)
     assert isinstance(batch, np.ndarray) and batch.tolist() == expected.tolist()

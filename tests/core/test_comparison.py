@@ -101,9 +101,7 @@ def test_the_title_says_what_is_known() -> None:
     points = front([[1, -1]], env_id="toy")
     assert title(compare({"a": points})) == "toy: discount 0.99, 101 preferences"
     run = front([[1, -1]], env_id="toy", backend="original")
-    assert "original and unknown environment, 1 episode per preference" in title(
-        compare({"a": points, "b": run})
-    )
+    assert "original and unknown environment, 1 episode per point" in title(compare({"a": points, "b": run}))
 
 
 def test_equals_are_both_the_best() -> None:

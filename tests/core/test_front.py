@@ -153,6 +153,21 @@ def test_equality_compares_every_field() -> None:
     assert a_front() != "a front"
 
 
+def test_a_set_of_policies_says_which_point_answers_each_preference() -> None:
+    front = a_front(answers=[1, 1, 0, 1], weights=np.eye(2)[[0, 0, 1, 0]], members=[4, 7, 9])
+    assert front.commanded_returns is not None
+    assert front.commanded_returns[:, 0].tolist() == [8.0, 8.0, 2.0, 8.0]
+    assert front.commanded_utility() == pytest.approx((8 + 8 - 2 + 8) / 4)
+    assert front.expected_utility() == pytest.approx((8 + 8 - 2 + 8) / 4)
+    assert [len(front.preferences_of(point)) for point in range(3)] == [1, 3, 0]
+    some = front.subset([2, 1, 1])
+    assert some.members is not None and some.members.tolist() == [9, 7, 7]
+    assert some.answers is not None and some.answers.tolist() == [1, 1, 1]
+    assert some.weights is not None and some.weights.tolist() == [[1.0, 0.0]] * 3
+    alone = front.subset([2])
+    assert (alone.weights, alone.answers) == (None, None)
+
+
 def test_repr_reads_well() -> None:
     assert repr(a_front()) == (
         "<Front of toy-v0: 3 points x 2 objectives (gain, time), gamma=0.99, 2 episodes each, report, "
@@ -230,7 +245,13 @@ def test_from_points_takes_any_provenance() -> None:
         ({"evaluation_seed": True}, "evaluation_seed to be an integer"),
         ({"versions": ["torch"]}, "versions to map package names"),
         ({"versions": {"torch": 2}}, r"versions\['torch'\] to be a non-empty string"),
-        ({"schema_version": 2}, "expected schema_version 1, got 2"),
+        ({"answers": [0, 1, 3]}, "answers from 0 to 2, got 0 to 3"),
+        ({"answers": [0, 1]}, r"answers of shape \(3,\)"),
+        ({"answers": [0.0, 1.0, 2.0]}, "integers below 2.* in answers"),
+        ({"answers": [0], "weights": None}, "answers only where there are weights"),
+        ({"members": [0, 1]}, r"members of shape \(3,\)"),
+        ({"members": [0, 1, -2]}, "members from -1"),
+        ({"schema_version": 3}, "expected schema_version from 1 to 2, got 3"),
     ],
 )
 def test_every_field_is_checked(change: dict[str, Any], message: str) -> None:

@@ -75,12 +75,14 @@ def test_the_file_reads_well() -> None:
         text
         == """{
   "format": "morl.front",
-  "schema_version": 1,
+  "schema_version": 2,
   "env_id": "toy-v0",
   "gamma": 0.99,
   "objectives": ["gain", "time"],
   "role": "selection",
   "evaluation_seed": 1,
+  "answers": null,
+  "members": null,
   "backend": "batched",
   "reference_point": [0.0, -10.0],
   "agent": "conditioned-ppo",
@@ -118,6 +120,14 @@ def test_the_file_reads_well() -> None:
     )
 
 
+def test_a_file_of_the_first_version_is_read() -> None:
+    """It has neither `answers` nor `members`: the preferences are those of the points, one by one."""
+    front = a_front()
+    entries = json.loads(to_json(front))
+    del entries["answers"], entries["members"]
+    assert from_json(json.dumps({**entries, "schema_version": 1})) == front
+
+
 def test_saving_replaces_the_old_file_and_a_failed_save_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +149,7 @@ def test_saving_replaces_the_old_file_and_a_failed_save_keeps_it(
     ("change", "message"),
     [
         ({"format": "morl.agent"}, "not a front"),
-        ({"schema_version": 2}, "written by a newer morl: its schema_version is 2, this one reads up to 1"),
+        ({"schema_version": 3}, "written by a newer morl: its schema_version is 3, this one reads up to 2"),
         ({"schema_version": "1"}, "schema_version to be an integer"),
         ({"schema_version": True}, "schema_version to be an integer"),
         ({"note": "mine"}, "unknown entries: note"),

@@ -46,6 +46,7 @@ def test_points_errors_and_weights_are_those_of_the_fronts(html: str) -> None:
     np.testing.assert_allclose(np.reshape(first["points"], (3, 2)), HOLLOW, atol=1e-6)
     np.testing.assert_allclose(first["errors"], 0.1, rtol=1e-3)  # two episodes, 0.2 apart
     assert first["weights"] == [0, 1, 0.5, 0.5, 1, 0]
+    assert first["answers"] is first["members"] is None
     assert first["undiscounted"] is None  # nothing is discounted
     assert (first["best"], nasty["best"]) == ([0, 1, 2], [0, 1])
     assert first["group"] == second["group"] != nasty["group"]

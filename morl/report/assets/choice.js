@@ -12,11 +12,15 @@ function valueCell(value, error, i) {
 
 const badge = (text) => element("span", { class: "badge" }, text);
 
-/** The weights that a point was asked for, where they can be told apart. */
+/** The number of a policy, or else the weights that it was asked for, where they can be told apart. */
 function askedFor(run, pick) {
   const { m } = environment;
-  if (!run.weights || pick === null || m > 5) return null;
-  const weights = [...run.weights.slice(pick.index * m, (pick.index + 1) * m)].map((weight) => number(weight, TWO));
+  if (pick === null) return null;
+  const member = memberOf(run, pick.index);
+  if (member !== null) return element("span", { class: "quiet", title: "Its number among the policies of this agent" }, `policy ${member}`);
+  const row = askedRow(run, pick.index);
+  if (row < 0 || m > 5) return null;
+  const weights = [...run.weights.slice(row * m, (row + 1) * m)].map((weight) => number(weight, TWO));
   return element("span", { class: "quiet", title: "The weights that this policy was asked for" }, `asked for ${weights.join(" · ")}`);
 }
 

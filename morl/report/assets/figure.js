@@ -96,6 +96,14 @@ function listen(chart) {
   listenForTurns(chart);
 }
 
+/** Of a policy of a set: its number, and how many preferences it answers. */
+function memberText(front, point) {
+  const member = memberOf(front, point);
+  if (member === null) return null;
+  const answered = front.answers?.filter((answer) => answer === point).length;
+  return `policy ${member}${answered === undefined ? "" : `, answers ${answered} of ${count(front.answers.length, "preference")}`}`;
+}
+
 /** A note beside the mouse: whose policy, what it earns, and what it was asked for. */
 function showTip(key, event) {
   const tip = byId("tip");
@@ -104,17 +112,20 @@ function showTip(key, event) {
   const { m, objectives, span } = environment;
   const at = (values, i) => values?.[point * m + i];
   const known = front === environment.known;
+  const member = memberText(front, point);
+  const asked = member === null ? askedRow(front, point) : -1;
   const rows = objectives.map((objective, i) =>
     element("tr", {},
       element("th", { scope: "row" }, withUnit(objective)),
       element("td", {}, withError(at(front.points, i), at(front.errors, i), span[i])),
       front.undiscounted ? element("td", { class: "quiet" }, sized(at(front.undiscounted, i), span[i])) : null,
-      front.weights ? element("td", { class: "quiet" }, number(at(front.weights, i), TWO)) : null));
+      asked < 0 ? null : element("td", { class: "quiet" }, number(front.weights[asked * m + i], TWO))));
   const head = element("tr", {}, element("td", {}), element("th", {}, front.undiscounted ? "discounted" : "return"),
-    front.undiscounted ? element("th", {}, "in all") : null, front.weights ? element("th", {}, "asked for") : null);
+    front.undiscounted ? element("th", {}, "in all") : null, asked < 0 ? null : element("th", {}, "asked for"));
   tip.replaceChildren(
     element("strong", {}, known ? null : swatch(front.style), front.text),
-    element("table", {}, front.undiscounted || front.weights ? head : null, ...rows));
+    member === null ? null : element("div", { class: "quiet" }, member),
+    element("table", {}, front.undiscounted || asked >= 0 ? head : null, ...rows));
   tip.hidden = false;
   const { width, height } = tip.getBoundingClientRect();
   const left = event.clientX + 16 + width > innerWidth ? event.clientX - width - 12 : event.clientX + 16;

@@ -66,21 +66,23 @@ function meets(points, at, environment, limits) {
  * The point that a front gives this user: `{ index, utility, meets }`, or null where no point will do.
  *
  * By the rule "best" the point of the greatest utility among those that meet all limits; of equal ones the one
- * with more in all. By "asked" the point whose own preference is nearest to the weights, whatever it earns:
+ * with more in all. By "asked" the point that answers the preference nearest to the weights, whatever it earns:
  * what the agent does when it is asked for them. A front without preferences can only answer by "best".
  */
 function choose(front, environment, preference) {
   const { m, low, span } = environment;
   const asked = preference.rule === "asked" && front.weights !== null;
   let found = null;
-  for (let j = 0; j < front.k; j += 1) {
+  const rows = asked ? front.weights.length / m : front.k;
+  for (let row = 0; row < rows; row += 1) {
+    const j = asked && front.answers ? front.answers[row] : row;
     const ok = meets(front.points, j * m, environment, preference.limits);
     if (!asked && !ok) continue;
     const utility = worth(front.points, j * m, environment, preference);
     let distance = 0;
     let total = 0;
     for (let i = 0; i < m; i += 1) {
-      if (asked) distance += (front.weights[j * m + i] - preference.weights[i]) ** 2;
+      if (asked) distance += (front.weights[row * m + i] - preference.weights[i]) ** 2;
       total += (front.points[j * m + i] - low[i]) / span[i];
     }
     const candidate = { index: j, utility, meets: ok, distance, total };
@@ -88,6 +90,15 @@ function choose(front, environment, preference) {
   }
   return found;
 }
+
+/** The first of the preferences that a point answers, as its row among the front's weights; -1 for none. */
+function askedRow(front, point) {
+  if (!front.weights) return -1;
+  return front.answers ? front.answers.indexOf(point) : point;
+}
+
+/** The number of a point's policy in the set that the agent is; null where it has none. */
+const memberOf = (front, point) => (front.members && front.members[point] >= 0 ? front.members[point] : null);
 
 function beats(a, b) {
   if (Math.abs(a.distance - b.distance) > 1e-9) return a.distance < b.distance;
