@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor
 
 from morl.errors import MorlError
+from morl.spaces import is_bounded
 from morl.streams import Streams
 
 LOG_STD_RANGE = (-5.0, 1.0)
@@ -142,7 +143,8 @@ class Gaussian:
 
     def to_env(self, action: Tensor) -> Tensor:
         """Actions inside the box."""
-        return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
+        inside = self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
+        return inside.clamp(self.low, self.high)  # which rounding may have left
 
 
 def distribution_for(
@@ -155,10 +157,10 @@ def distribution_for(
     """
     if isinstance(space, Discrete) and space.start == 0:
         return Categorical(int(space.n))
-    if isinstance(space, Box) and len(space.shape) == 1 and np.isfinite([space.low, space.high]).all():
+    if isinstance(space, Box) and len(space.shape) == 1 and is_bounded(space):
         bounds = torch.as_tensor(np.stack((space.low, space.high)), dtype=torch.float32, device=device)
         return Gaussian(bounds[0], bounds[1], initial_std)
     raise MorlError(
         f"expected actions in Discrete(n) from 0 or a bounded Box of one dimension, got {space}; "
-        "wrap the environment so that its actions are one of these"
+        "give every number of a Box two finite bounds (gymnasium.wrappers.RescaleAction)"
     )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from morl.agent import Agent
 from morl.errors import MorlError
+from morl.spaces import is_bounded
 from morl.streams import derive_seed, make_generator
 
 
@@ -35,7 +36,7 @@ class RandomPolicy(Agent):
     def __init__(self, env: Any, *, seed: int = 0, config: Config | None = None, **settings: Any) -> None:
         super().__init__(env, seed=seed, config=config, **settings)
         space = self.spec.single_action_space
-        if isinstance(space, Box) and np.isfinite([space.low, space.high]).all():
+        if isinstance(space, Box) and is_bounded(space):
             bounds = torch.as_tensor(np.stack((space.low, space.high)), dtype=torch.float32)
             self.low, self.high = bounds.to(self.device)
         elif not isinstance(space, Discrete):
@@ -57,7 +58,7 @@ class RandomPolicy(Agent):
             first, end = int(space.start), int(space.start + space.n)
             return torch.randint(first, end, (n,), generator=self.acting, device=self.device)
         share = torch.rand(n, *self.low.shape, generator=self.acting, device=self.device)
-        return self.low + (self.high - self.low) * share
+        return (self.low + (self.high - self.low) * share).clamp(self.low, self.high)
 
     def parameters_state(self) -> dict[str, Any]:
         """The state of the generator that acts."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morl.envs.block import EnvBlock, EnvFactory
-from morl.envs.rewards import check_finite
+from morl.envs.finite import check_actions, check_observations, check_rewards
 from morl.envs.view import AgentView
 from morl.errors import EnvError
 from morl.registry import Objective
@@ -48,6 +48,8 @@ class Adapter(VectorEnv):
         device: torch.device | str,
         objectives: tuple[Objective, ...] | None = None,
         max_episode_steps: int | None = None,
+        native_observation_space: gymnasium.Space | None = None,
+        native_action_space: gymnasium.Space | None = None,
     ) -> None:
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps
@@ -56,6 +58,8 @@ class Adapter(VectorEnv):
         self.device = torch.device(device)
         self.single_observation_space = observation_space
         self.single_action_space = action_space
+        self.native_observation_space = native_observation_space or observation_space
+        self.native_action_space = native_action_space or action_space
         self.reward_space = reward_space
         self.num_objectives = reward_space.shape[0]
         self.observation_space = batch_space(observation_space, num_envs)
@@ -81,7 +85,12 @@ class Adapter(VectorEnv):
         array = actions.cpu().numpy() if isinstance(actions, Tensor) else np.asarray(actions)
         if array.shape != self.action_space.shape:
             raise EnvError(f"expected actions of shape {self.action_space.shape}, got {array.shape}")
+        check_actions(array, self.single_action_space, self.env_id)
         return array
+
+    def _check_observed(self, obs: Any, lengths: NDArray[np.int64]) -> None:
+        """Raise `NonFiniteError` for the first observation that is NaN or infinite, after so many steps (N,)."""
+        check_observations(obs, self.env_id, lengths, self.native_observation_space)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -89,7 +98,7 @@ class Adapter(VectorEnv):
     def _episodes(self, reward: NDArray[Any], stepped: Any, done: NDArray[np.bool_]) -> dict[str, Tensor]:
         """Add a step to the running episodes; returns their statistics and forgets those that ended."""
         self._lengths += stepped
-        check_finite(reward, self.env_id, self._lengths, self.objectives)
+        check_rewards(reward, self.env_id, self._lengths, self.objectives)
         self._returns += reward
         info = {
             "return": self._tensor(self._returns.astype(np.float32)),
@@ -120,6 +129,8 @@ class Adapter(VectorEnv):
         if len(last):
             final = obs.copy()
             final[done] = last
+        self._check_observed(final, self._lengths + stepped)
+        self._check_observed(obs, np.where(done, 0, self._lengths + stepped))
         info = {"final_obs": self._tensor(final), "episode": self._episodes(reward, stepped, done)}
         return (
             self._tensor(obs),
@@ -161,6 +172,7 @@ class SyncAdapter(Adapter):
         obs, _ = self._block.reset(options={"seeds": self._seeds(seed), "options": options})
         self._running = True
         self._forget_episodes()
+        self._check_observed(obs, self._lengths)
         return self._tensor(obs), {}
 
     def step(
@@ -172,7 +184,7 @@ class SyncAdapter(Adapter):
 
         Raises:
             EnvError: a reward has the wrong shape, or reset() has not been called.
-            NonFiniteError: a reward is NaN or infinite.
+            NonFiniteError: a reward, an observation or an action is NaN or infinite.
         """
         if not self._running:
             raise EnvError("expected reset() before step(); call env.reset(seed=...) first")
@@ -234,9 +246,11 @@ class AsyncAdapter(Adapter):
         Raises:
             EnvError: the copies of an environment differ in their spaces.
         """
-        obs, _ = self.vector.reset(options={"seeds": self._seeds(seed), "options": options})
+        blocks, _ = self.vector.reset(options={"seeds": self._seeds(seed), "options": options})
+        obs = self._rows(blocks)
         self._forget_episodes()
-        return self._tensor(self._rows(obs)), {}
+        self._check_observed(obs, self._lengths)
+        return self._tensor(obs), {}
 
     def step(
         self, actions: Tensor, active: Tensor | None = None

@@ -52,6 +52,8 @@ class EnvBlock(gymnasium.Env):
         self.shown: dict[str, Any] = {
             "observation_space": view.observation_space,
             "action_space": view.action_space,
+            "native_observation_space": view.native_observation_space,
+            "native_action_space": view.native_action_space,
             "reward_space": view.reward_space,
             "env_id": view.env_id,
             "objectives": view.objectives,
@@ -73,7 +75,14 @@ class EnvBlock(gymnasium.Env):
         """
         first = self.envs[0]
         while self._waiting:
-            env = AgentView(self._waiting[0](), self._env_id)
+            made = self._waiting[0]()
+            env = AgentView(made, self._env_id)
+            if any(made.unwrapped is other.unwrapped for other in self.envs):
+                raise EnvError(
+                    f"expected a new environment for each copy of {first.env_id}, got the same instance for copy "
+                    f"{self._first + len(self.envs)} as before, so that episodes would be mixed; pass a factory "
+                    "that makes one at every call, such as lambda: MyEnv()"
+                )
             if (env.observation_space, env.action_space) != (first.observation_space, first.action_space):
                 raise EnvError(
                     f"expected all copies of {first.env_id} to have the spaces of the first, got "
@@ -109,7 +118,9 @@ class EnvBlock(gymnasium.Env):
         terminated, truncated = np.zeros((2, self.places), np.bool_)
         for i, env in enumerate(self.envs):
             if active[i]:
-                obs[i], reward[i], terminated[i], truncated[i], _ = env.step(actions[i])
+                stepped = env.step(actions[i])
+                with np.errstate(over="ignore"):  # infinite then, and refused as such
+                    obs[i], reward[i], terminated[i], truncated[i], _ = stepped
         info: dict[str, Any] = {"terminated": terminated, "truncated": truncated}
         ended = np.flatnonzero(terminated | truncated)
         if len(ended):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -57,13 +58,13 @@ def check_env(env: Any, *, steps: int = 1000, seed: int = 0, backend: str = "aut
         The report; nothing is raised for what is wrong with the environment.
     """
     is_instance = isinstance(env, (gymnasium.Env, VectorEnv))
-    report = Report(env_id=env if isinstance(env, str) else type(env).__name__)
+    report = Report(env_id=env if isinstance(env, str) else getattr(env, "__name__", type(env).__name__))
     title = "is a vector-reward environment that morl can make"
     try:
         vec = make_vec(env, num_envs=1 if is_instance else COPIES, backend=backend, **kwargs)
         if vec.backend == "batched" and not is_instance:
             vec = make_vec(env, num_envs=BATCH, backend=backend, **kwargs)
-    except MorlError as error:
+    except Exception as error:  # whatever somebody's constructor, reset or step raises is a finding
         report.findings.append(_problem(title, error))
         return report
     report.env_id = vec.env_id
@@ -81,14 +82,17 @@ def check_env(env: Any, *, steps: int = 1000, seed: int = 0, backend: str = "aut
         seen = play(vec, steps, seed)
         report.findings += [*judge(vec, seen, steps), _judge_replay(vec, seed)]
         report.facts |= facts(vec, seen)
-    except Exception as error:  # whatever somebody's step() raises is a finding
+    except Exception as error:
         report.findings.append(_problem("can be played", error))
     if hasattr(vec, "get_state"):
         report.findings.append(_judge_snapshot(vec, seed))
     if vec.backend == "batched":
         report.findings.append(_judge_purity(vec, env, is_instance, kwargs))
     if not is_instance:
-        vec.close()
+        try:
+            vec.close()
+        except Exception as error:
+            report.findings.append(_problem("can be closed", error))
     if report.ok and not is_instance:
         report.findings += _judge_processes(env, kwargs)
     report.facts["backends"] = _backends(vec, report)
@@ -98,9 +102,9 @@ def check_env(env: Any, *, steps: int = 1000, seed: int = 0, backend: str = "aut
 def _problem(title: str, error: Exception) -> Finding:
     """A failure as a finding; our own messages name the remedy after their last semicolon."""
     if not isinstance(error, MorlError):
-        return Finding(
-            "problem", title, f"{type(error).__name__}: {error}", "see the traceback of its step()"
-        )
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"look at {place.name}() in {place.filename}, line {place.lineno}"
+        return Finding("problem", title, f"{type(error).__name__}: {error}", where)
     detail, _, fix = str(error).rpartition("; ")
     return Finding("problem", title, detail, fix) if detail else Finding("problem", title, fix, "as it says")
 
@@ -168,7 +172,7 @@ def _judge_processes(env: Any, kwargs: dict[str, Any]) -> Iterator[Finding]:
     title = "runs in processes (backend 'async')"
     try:
         make_vec(env, num_envs=COPIES, backend="sync", **kwargs).close()
-    except MorlError:
+    except MorlError:  # there is a batched form only
         return
     try:
         vec = make_vec(env, num_envs=COPIES, backend="async", **kwargs)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morl.envs.make import TensorEnv
+from morl.spaces import is_bounded
 from morl.spec import objectives_of
 from morl.streams import make_generator
 
@@ -63,17 +64,19 @@ class _Record:
 
 
 def random_actions(vec: TensorEnv, generator: torch.Generator) -> Tensor:
-    """Actions drawn evenly from the action space (from [-1, 1] where it is unbounded)."""
+    """Actions drawn evenly from the action space (of a number without two bounds, from a range of length 2)."""
     space, n = vec.single_action_space, vec.num_envs
     if isinstance(space, Discrete):
         return torch.randint(int(space.n), (n,), generator=generator)
     assert isinstance(space, Box), "make_vec refuses others"
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
     low, high = (
-        np.where(np.isfinite(space.low), space.low, -1.0),
-        np.where(np.isfinite(space.high), space.high, 1.0),
+        np.where(np.isfinite(low), low, np.where(np.isfinite(high), high - 2, -1)),
+        np.where(np.isfinite(high), high, np.where(np.isfinite(low), low + 2, 1)),
     )
-    unit = torch.rand((n, *space.shape), generator=generator)
-    return torch.as_tensor(low, dtype=torch.float32) + unit * torch.as_tensor(high - low, dtype=torch.float32)
+    unit = torch.rand((n, *space.shape), generator=generator, dtype=torch.float64)
+    drawn = torch.as_tensor(low) * (1 - unit) + torch.as_tensor(high) * unit
+    return drawn.to(torch.float32).clamp(torch.as_tensor(space.low), torch.as_tensor(space.high))
 
 
 def play(vec: TensorEnv, steps: int, seed: int) -> Play:
@@ -155,7 +158,14 @@ def correlations(values: NDArray[np.float64]) -> list[list[float | None]]:
 
 
 def judge(vec: TensorEnv, seen: Play, steps: int) -> Iterator[Finding]:
-    """What random play says about observations, rewards, objectives and episode ends."""
+    """What random play says about spaces, rewards, objectives and episode ends."""
+    if isinstance(vec.single_action_space, Box) and not is_bounded(vec.single_action_space):
+        yield Finding(
+            "warning",
+            "actions have bounds",
+            f"found {vec.single_action_space}; the agents that learn take bounded actions only",
+            "give action_space finite bounds, or wrap the environment so (gymnasium.wrappers.RescaleAction)",
+        )
     yield _judge_observations(vec, seen)
     yield _judge_rewards(vec, seen)
     yield from _judge_objectives(vec, seen, steps)

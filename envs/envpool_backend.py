@@ -28,8 +28,8 @@ from morl.envs.adapters import Adapter
 from morl.envs.envpool_rewards import RewardFunction, Seen, Terms
 from morl.envs.physics_cards import NOT_ON_ENVPOOL
 from morl.envs.rewards import unbounded
-from morl.envs.spaces import observation_box
 from morl.errors import EnvError
+from morl.spaces import observation_box
 
 LIMIT = 1000
 """Steps of an episode of every environment here, unless the user says otherwise."""

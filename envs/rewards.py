@@ -1,4 +1,4 @@
-"""Is the reward a vector, always of the same shape, always finite? Clear errors where it is not."""
+"""Is the reward a vector, always of the same shape? Clear errors where it is not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from morl.errors import EnvError, NonFiniteError
-from morl.registry import Objective, get_card
+from morl.envs.returned import STEPPED, returned
+from morl.errors import EnvError
 
 REMEDY = (
     "morl needs an environment whose step() returns an array with one number per objective; "
@@ -30,7 +30,8 @@ def reward_space_of(env: gymnasium.Env, env_id: str) -> Box:
     env.reset()
     sampler = copy.deepcopy(env.action_space)
     sampler.seed(0)
-    return unbounded(check_vector(env.step(sampler.sample())[1], env_id).size)
+    _, reward, *_ = returned(env.step(sampler.sample()), STEPPED, env_id)
+    return unbounded(check_vector(reward, env_id).size)
 
 
 def as_reward_space(space: Any, env_id: str) -> Box:
@@ -51,7 +52,12 @@ def check_vector(reward: Any, env_id: str, num_objectives: int | None = None) ->
     Raises:
         EnvError: it is a scalar, has another shape, or holds no real numbers.
     """
-    array = np.asarray(reward)
+    if hasattr(reward, "detach"):
+        reward = reward.detach().cpu()
+    try:
+        array = np.asarray(reward)
+    except ValueError as error:
+        raise EnvError(f"expected a reward vector from {env_id}, got {reward!r}: {error}; {REMEDY}") from None
     if array.dtype.kind not in "fiub":
         raise EnvError(f"expected real numbers as reward of {env_id}, got {reward!r}; {REMEDY}")
     if array.ndim == 0:
@@ -62,32 +68,3 @@ def check_vector(reward: Any, env_id: str, num_objectives: int | None = None) ->
             f"expected a reward vector of shape {wanted} from {env_id}, got shape {array.shape}; {REMEDY}"
         )
     return array
-
-
-def check_finite(
-    rewards: NDArray[Any],
-    env_id: str,
-    lengths: NDArray[Any],
-    objectives: tuple[Objective, ...] | None = None,
-) -> None:
-    """Raise `NonFiniteError` for the first reward (n, m) that is NaN or infinite, saying where.
-
-    Args:
-        rewards: (n, m), one row per sub-environment.
-        env_id: named in the message.
-        lengths: (n,) which step of its episode each row is.
-        objectives: names them where there is no card.
-    """
-    finite = np.isfinite(rewards)
-    if finite.all():
-        return
-    row, objective = (int(index) for index in np.argwhere(~finite)[0])
-    card = get_card(env_id)
-    known = objectives if card is None else card.objectives
-    named = known is not None and objective < len(known)
-    where = f"{objective} ({known[objective].name})" if known is not None and named else str(objective)
-    raise NonFiniteError(
-        f"expected finite rewards from {env_id}, got {rewards[row, objective]} in objective {where} "
-        f"in sub-environment {row} at step {int(lengths[row])} of its episode; "
-        "the environment's reward function is at fault, not the agent"
-    )

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from morl.envs.adapters import Adapter
 from morl.envs.info_terms_vector import InfoTermsVector
+from morl.envs.returned import STEPPED, returned
 from morl.envs.rewards import REMEDY, as_reward_space, unbounded
-from morl.envs.spaces import action_encoder, action_space_of, batch_flattener, observation_box
 from morl.envs.view import name_of
 from morl.errors import EnvError
+from morl.spaces import Observations, action_encoder, action_space_of
 from morl.spec import declared_objectives
-from morl.transitions import Transitions
+from morl.transitions import Transitions, as_tensors
 
 NEXT_STEP_PROCESSES = "an AsyncVectorEnv in NEXT_STEP mode, whose resets pay a scalar"
 ALTERNATIVES = (
@@ -49,30 +50,31 @@ class VectorAdapter(Adapter):
         self, vector: VectorEnv, *, env_id: str | None = None, device: torch.device | str = "cpu"
     ) -> None:
         self.vector = vector
-        self._flatten = batch_flattener(vector.single_observation_space, vector.num_envs)
+        env_id = env_id or name_of(vector)
+        self._own = Observations(vector.single_observation_space, env_id=env_id)
         self._encode = action_encoder(vector.single_action_space)
         self._takes_tensors = False
-        observation_space = observation_box(vector.single_observation_space)
-        self._dtype = getattr(torch, str(observation_space.dtype))
+        self._dtype = getattr(torch, str(self._own.seen.dtype))
         device = getattr(vector, "device", None) or device
-        env_id = env_id or name_of(vector)
         self._transitions = Transitions(vector, device=device, to_tensor=self._observations)
         reward_space = self._probe(env_id)
         super().__init__(
             vector.num_envs,
-            observation_space=observation_space,
+            observation_space=self._own.seen,
             action_space=action_space_of(vector.single_action_space),
             reward_space=reward_space,
             env_id=env_id,
             device=device,
             objectives=declared_objectives(getattr(vector, "objectives", None), reward_space.shape[0]),
             max_episode_steps=None if vector.spec is None else vector.spec.max_episode_steps,
+            native_observation_space=vector.single_observation_space,
+            native_action_space=vector.single_action_space,
         )
 
     def _observations(self, obs: Any) -> Tensor:
-        flat = self._flatten(obs)
+        flat = self._own.batch(obs)
         # Copied: the environment may write its next observations into the same memory.
-        flat = flat.clone() if isinstance(flat, Tensor) else torch.tensor(np.asarray(flat))
+        flat = flat.clone() if isinstance(flat, Tensor) else torch.tensor(flat)
         return flat.to(device=self._transitions.device, dtype=self._dtype)
 
     def _probe(self, env_id: str) -> Box:
@@ -84,14 +86,14 @@ class VectorAdapter(Adapter):
             raise EnvError(
                 f"expected {env_id} to carry reward vectors, got {NEXT_STEP_PROCESSES}; {ALTERNATIVES}"
             )
-        obs, _ = vector.reset(seed=0)
+        obs, _ = returned(vector.reset(seed=0), ("observation", "info"), env_id)
         self._takes_tensors = isinstance(obs, Tensor)
         vector.action_space.seed(0)
         action = vector.action_space.sample()
+        if self._takes_tensors:
+            action = as_tensors(vector.single_action_space, action, obs.device)
         try:
-            reward = vector.step(
-                torch.as_tensor(action, device=obs.device) if self._takes_tensors else action
-            )[1]
+            stepped = vector.step(action)
         except (ValueError, TypeError) as error:
             if (
                 isinstance(vector.unwrapped, SyncVectorEnv) and not makes_vectors
@@ -101,7 +103,7 @@ class VectorAdapter(Adapter):
                     f"{ALTERNATIVES}"
                 ) from error
             raise
-        shape = tuple(reward.shape)
+        shape = np.shape(returned(stepped, STEPPED, env_id)[1])
         if len(shape) != 2 or shape[0] != vector.num_envs:
             raise EnvError(
                 f"expected rewards of shape ({vector.num_envs}, m) from {env_id}, got {shape}; "
@@ -124,15 +126,24 @@ class VectorAdapter(Adapter):
     ) -> tuple[Tensor, dict[str, Any]]:
         """Start all episodes; the environment derives its copies' seeds in its own way."""
         self._forget_episodes()
-        return self._transitions.reset(seed=seed), {}
+        obs = self._transitions.reset(seed=seed)
+        self._check_observed(obs, self._lengths)
+        return obs, {}
 
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Step every environment; `info["valid"]` is there under NEXT_STEP only (class docstring)."""
         native = actions if self._takes_tensors else self._host_actions(actions)
         step = self._transitions.step(self._encode(native))
+        if step.reward.shape != (self.num_envs, self.num_objectives):
+            raise EnvError(
+                f"expected rewards of shape {(self.num_envs, self.num_objectives)} from {self.env_id}, as in its "
+                f"first step, got {tuple(step.reward.shape)}"
+            )
         reward = step.reward.cpu().numpy()
         done = (step.terminated | step.truncated).cpu().numpy()
         stepped = True if step.valid is None else step.valid.cpu().numpy()
+        self._check_observed(step.next_obs, self._lengths + stepped)
+        self._check_observed(self._transitions.obs, np.where(done, 0, self._lengths + stepped))
         info: dict[str, Any] = {"final_obs": step.next_obs, "episode": self._episodes(reward, stepped, done)}
         if step.valid is not None:
             info["valid"] = step.valid

@@ -1,4 +1,4 @@
-"""One environment as the adapters step it: the spaces that agents see, and reward vectors that are checked."""
+"""One environment as the adapters step it: the spaces that agents see, and what they return, checked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Space
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from morl import registry
+from morl.envs.returned import STEPPED, as_flag, check_reset, returned
 from morl.envs.rewards import check_vector, reward_space_of
-from morl.envs.spaces import action_encoder, action_space_of, flattener, observation_box
 from morl.errors import EnvError
+from morl.spaces import Observations, action_encoder, action_space_of
 from morl.spec import declared_objectives
 
 
@@ -45,7 +47,7 @@ def attribute(env: Any, name: str) -> Any:
 
 
 class AgentView(gymnasium.Wrapper):
-    """One environment with the spaces that agents see, its reward's shape checked, and an empty info."""
+    """One environment with the spaces that agents see, what it returns checked, and an empty info."""
 
     def __init__(self, env: gymnasium.Env, env_id: str | None) -> None:
         if not isinstance(env, gymnasium.Env):
@@ -54,10 +56,14 @@ class AgentView(gymnasium.Wrapper):
             )
         super().__init__(env)
         self.env_id = env_id or name_of(env)
-        self._flatten = flattener(env.observation_space)
-        self._encode = action_encoder(env.action_space)
-        self.observation_space = observation_box(env.observation_space)
-        self.action_space = action_space_of(env.action_space)
+        for reset in (env.reset, env.unwrapped.reset):
+            check_reset(reset, self.env_id)
+        self.native_observation_space = _declared(env, "observation_space", self.env_id)
+        self.native_action_space = _declared(env, "action_space", self.env_id)
+        self.observations = Observations(self.native_observation_space, env_id=self.env_id)
+        self._encode = action_encoder(self.native_action_space)
+        self.observation_space = self.observations.seen
+        self.action_space = action_space_of(self.native_action_space)
         self.reward_space = reward_space_of(env, self.env_id)
         self.num_objectives = self.reward_space.shape[0]
         self.objectives = declared_objectives(attribute(env, "objectives"), self.num_objectives)
@@ -70,17 +76,43 @@ class AgentView(gymnasium.Wrapper):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Start an episode."""
-        obs, _ = self.env.reset(seed=seed, options=options)
-        return self._flatten(obs), {}
+        """Start an episode.
+
+        Raises:
+            EnvError: reset() does not return an observation of the observation space and an info.
+        """
+        obs, _ = returned(self.env.reset(seed=seed, options=options), ("observation", "info"), self.env_id)
+        return self.observations.one(obs), {}
 
     def step(self, action: Any) -> tuple[NDArray[Any], Any, bool, bool, dict[str, Any]]:
-        """One step; raises `EnvError` where the reward is not a vector of the declared length."""
-        obs, reward, terminated, truncated, _ = self.env.step(self._encode(action))
-        return self._flatten(obs), self._checked(reward), terminated, truncated, {}
+        """One step.
+
+        Raises:
+            EnvError: the reward is not a vector of the declared length, the observation is not one of the
+                observation space, or a flag is neither true nor false.
+        """
+        stepped = returned(self.env.step(self._encode(action)), STEPPED, self.env_id)
+        obs, reward, terminated, truncated, _ = stepped
+        return (
+            self.observations.one(obs),
+            self._checked(reward),
+            as_flag(terminated, "terminated", self.env_id),
+            as_flag(truncated, "truncated", self.env_id),
+            {},
+        )
 
     def _checked(self, reward: Any) -> NDArray[Any]:
         # What every step pays is recognised at once; all else is looked at closely.
         if type(reward) is np.ndarray and reward.shape == (self.num_objectives,) and reward.dtype.kind == "f":
             return reward
         return check_vector(reward, self.env_id, self.num_objectives)
+
+
+def _declared(env: gymnasium.Env, name: str, env_id: str) -> Space:
+    """A space that an environment must have."""
+    space = getattr(env, name, None)
+    if not isinstance(space, Space):
+        raise EnvError(
+            f"expected {env_id} to have an {name}, a gymnasium.Space, got {space!r}; set self.{name} in __init__"
+        )
+    return space

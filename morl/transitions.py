@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from gymnasium.spaces import Dict, Space, Tuple
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 from torch import Tensor
@@ -26,8 +27,8 @@ class Transition(NamedTuple):
 
     obs: Tensor
     """(N, *obs_shape) what the action answered to."""
-    action: Tensor
-    """(N, *action_shape)."""
+    action: Any
+    """(N, *action_shape); one such tensor for each part of a Dict or Tuple space."""
     reward: Tensor
     """(N, m) float32."""
     terminated: Tensor
@@ -95,6 +96,8 @@ class Transitions:
             action: whatever the environment takes.
         """
         before = self.obs
+        # First, and copied: the environment may change what it is given.
+        told = as_tensors(self.env.single_action_space, action, self.device)
         returned, reward, terminated, truncated, self.info = self.env.step(action)
         reward = self._as_tensor(reward).to(torch.float32)
         terminated, truncated = self._as_tensor(terminated).bool(), self._as_tensor(truncated).bool()
@@ -110,7 +113,7 @@ class Transitions:
         else:
             obs = self._reset_where(terminated | truncated, obs)
         self.obs = obs
-        return Transition(before, self._as_tensor(action), reward, terminated, truncated, next_obs, valid)
+        return Transition(before, told, reward, terminated, truncated, next_obs, valid)
 
     def state(self) -> dict[str, Any]:
         """What `load_state` takes: the environment's snapshot, if it can give one."""
@@ -131,10 +134,7 @@ class Transitions:
         return torch.zeros(self.env.num_envs, dtype=torch.bool, device=self.device)
 
     def _as_tensor(self, values: Any) -> Tensor:
-        if isinstance(values, Tensor):
-            return values.to(self.device)
-        # A copy: the environment may reuse its array.
-        return torch.tensor(np.asarray(values), device=self.device)
+        return _as_tensor(values, self.device)
 
     def _final_obs(self, done: Tensor, obs: Tensor) -> Tensor:
         """SAME_STEP: the observations before the reset, for every row."""
@@ -166,3 +166,19 @@ class Transitions:
         fresh, self.info["reset_info"] = self.env.reset(options={"reset_mask": done.cpu().numpy()})
         mask = done.view(-1, *[1] * (obs.dim() - 1))
         return torch.where(mask, self.to_tensor(fresh), obs)
+
+
+def as_tensors(space: Space, action: Any, device: torch.device | str) -> Any:
+    """Actions of an environment as tensors: one for each part of a Dict or Tuple space, else one."""
+    if isinstance(space, Dict):
+        return {name: as_tensors(part, action[name], device) for name, part in space.spaces.items()}
+    if isinstance(space, Tuple):
+        return tuple(as_tensors(p, value, device) for p, value in zip(space.spaces, action, strict=True))
+    return _as_tensor(action, device)
+
+
+def _as_tensor(values: Any, device: torch.device | str) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.to(device)
+    # A copy: the environment may reuse its array.
+    return torch.tensor(np.asarray(values), device=device)

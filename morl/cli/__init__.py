@@ -23,12 +23,11 @@ evaluate the trade-offs they offer, compare the fronts, choose a policy. `morl C
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 2 for an error in the input, 128 + n for signal n."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # so that module:Class finds what lies in the current folder
     with warnings.catch_warnings(), outputs():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             try:
+                _find_modules_here()
                 options = _parse(arguments)
                 importlib.import_module(options.module).run(options)
             finally:
@@ -40,6 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             complain("", str(interrupt) or "interrupted")
             return 128 + getattr(interrupt, "signal_number", 2)
     return 0
+
+
+def _find_modules_here() -> None:
+    """Let module:Class find what lies in the current folder."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise MorlError("the current folder was deleted; change into another one") from None
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def _parse(arguments: list[str]) -> Any:

@@ -16,8 +16,8 @@ from gymnasium.vector import AutoresetMode
 from morl.envs.adapters import AsyncAdapter, SyncAdapter
 from morl.envs.block import EnvBlock
 from morl.envs.originals import make_original
-from morl.envs.spaces import observation_box
 from morl.errors import EnvError, NonFiniteError
+from morl.spaces import observation_box
 
 ADAPTERS = [SyncAdapter, AsyncAdapter]
 NOTHING = torch.zeros(2, dtype=torch.int64)

@@ -50,7 +50,8 @@ class Faulty(gymnasium.Env):
 
     def __init__(self, fault: str = "") -> None:
         self.observation_space = Box(0, 1, (1,), dtype=np.float32)
-        self.action_space = Box(-np.inf, np.inf, (1,), dtype=np.float32)
+        limit = np.inf if fault == "unbounded" else 1
+        self.action_space = Box(-limit, limit, (1,), dtype=np.float32)
         self.reward_space = Box(-1, 1, (2,), dtype=np.float32)
         self.fault, self.steps = fault, 0
 
@@ -122,7 +123,8 @@ def test_resets_of_next_step_environments_are_not_counted(counter: type[gymnasiu
     ("fault", "title", "level"),
     [
         ("", "", "passed"),
-        ("nan observation", "observations are finite", "problem"),
+        ("nan observation", "can be played", "problem"),
+        ("unbounded", "actions have bounds", "warning"),
         ("observation outside", "observations lie in the observation space", "warning"),
         ("reward outside", "rewards lie in the reward space", "warning"),
         ("nan reward", "can be played", "problem"),

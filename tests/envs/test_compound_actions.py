@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space, iterate
 
 from morl.envs.adapters import AsyncAdapter, SyncAdapter
 from morl.envs.make import make_vec
-from morl.envs.spaces import action_encoder, action_space_of
+from morl.spaces import action_encoder, action_space_of
 
 UNIT = Box(0.0, 1.0, (2,), dtype=np.float32)
 CHOICES: list[tuple[Space, int]] = [
