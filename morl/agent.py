@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from morl import registry, store, weights
 from morl.errors import CheckpointError, MorlError, NonFiniteError
+from morl.signals import shielded
 from morl.spec import EnvSpec
 from morl.streams import derive_seed, make_generator
 from morl.threads import Threads, Workload, choose, using
@@ -102,6 +104,8 @@ class Agent(ABC):
         self.total_steps = 0
         self.threads: int | None = None
         """How many `learn` computes with, once it was told or has chosen; it chooses only once."""
+        self.midway = False
+        """Whether an iteration has begun and not ended: after an error, the state is then half of each."""
 
     # --- what an algorithm writes ----------------------------------------------------------------------
 
@@ -191,16 +195,14 @@ class Agent(ABC):
 
         active: list[Callback] = [*callbacks, *([ProgressBar()] if progress else [])]
         self.total_steps = total_steps
-        started: list[Callback] = []
-        with using(self.choose_threads(threads)):
-            try:
-                for callback in active:
-                    callback.on_start(self, total_steps)
-                    started.append(callback)
-                self._train(active, total_steps)
-            finally:
-                for callback in reversed(started):
-                    callback.on_end(self)
+        with (
+            using(self.choose_threads(threads)),
+            ExitStack() as started,
+        ):  # calls every on_end, whatever one raises
+            for callback in active:
+                callback.on_start(self, total_steps)
+                started.callback(callback.on_end, self)
+            self._train(active, total_steps)
         return self
 
     def choose_threads(self, threads: Threads = "auto") -> int:
@@ -211,12 +213,15 @@ class Agent(ABC):
 
     def _train(self, callbacks: Sequence[Callback], total_steps: int) -> None:
         while total_steps - self.steps >= self.spec.num_envs:
-            start = time.perf_counter()
-            metrics = self.iterate(total_steps - self.steps)
-            self.seconds += time.perf_counter() - start
-            # A list, not a generator: every callback sees the iteration also when one asks to stop.
-            if False in [callback.on_iteration(self, metrics) for callback in callbacks]:
-                break
+            with shielded():  # a signal stops between two iterations, when every callback has seen the last
+                self.midway = True
+                start = time.perf_counter()
+                metrics = self.iterate(total_steps - self.steps)
+                self.seconds += time.perf_counter() - start
+                self.midway = False
+                # A list, not a generator: every callback sees the iteration also when one asks to stop.
+                if False in [callback.on_iteration(self, metrics) for callback in callbacks]:
+                    break
 
     def policy(self, preference: Any) -> Policy:
         """The policies for preferences (B, m), or one policy for (m,), checked to be weight vectors."""

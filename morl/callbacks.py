@@ -20,6 +20,7 @@ from morl.history import append_evaluation
 from morl.indicators import UndefinedIndicatorError, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
 from morl.progress import ProgressBar
+from morl.signals import Interrupted, exposed
 from morl.study import Evaluation
 from morl.weights import default_weights
 
@@ -126,17 +127,22 @@ class PeriodicEvaluation(Callback):
         """Evaluate if it is time."""
         if not self.cadence.due(agent.steps):
             return
-        with self.cadence.occasion(agent.steps):
-            if self._vec is None:
-                self._prepare(agent)
-            self.front = evaluate(
-                agent,
-                self._vec,
-                weights=self.weights,
-                episodes=self.episodes,
-                seed=self.seed,
-                role="selection",
-            )
+        try:
+            with exposed(), self.cadence.occasion(agent.steps):
+                if self._vec is None:
+                    self._prepare(agent)
+                self.front = evaluate(
+                    agent,
+                    self._vec,
+                    weights=self.weights,
+                    episodes=self.episodes,
+                    seed=self.seed,
+                    role="selection",
+                )
+        except (
+            Interrupted
+        ):  # the look is given up; training stops when the other callbacks have had their turn
+            return
         values = indicators_of(self.front)
         metrics.update({EVALUATION + name: value for name, value in values.items()})
         if self.path is not None:
@@ -189,7 +195,10 @@ def indicators_of(front: Front) -> dict[str, float]:
 
 
 class Checkpointer(Callback):
-    """Calls `save(agent)` every `seconds`, never with metrics that have turned NaN or infinite."""
+    """Calls `save(agent)` every `seconds`, never with metrics that have turned NaN or infinite.
+
+    A training that begins is saved after its first iteration, so that there is something to go on from.
+    """
 
     def __init__(self, save: Callable[[Agent], Any], *, seconds: float = 60.0, share: float = 0.1) -> None:
         self.save = save
@@ -197,7 +206,8 @@ class Checkpointer(Callback):
 
     def on_start(self, agent: Agent, total_steps: int) -> None:
         """Begin to count."""
-        self.cadence.start(agent.steps)
+        if agent.steps:
+            self.cadence.start(agent.steps)
 
     def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
         """Save if it is time."""

@@ -192,13 +192,18 @@ class Run:
         store.save(self.path / "checkpoint", state, format=CHECKPOINT_FORMAT, version=SCHEMA_VERSION)
         agent.save(self.path / "agent")
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to go on from."""
+        return (self.path / "checkpoint" / store.STATE_FILE).exists()
+
     def restore(self, agent: Agent) -> bool:
         """Put the agent where the checkpoint was taken, cut metrics and evaluations back to it; False without one."""
         from morl.history import FILE, cut_evaluations
         from morl.metrics import cut_csv
 
         folder = self.path / "checkpoint"
-        found = (folder / store.STATE_FILE).exists()
+        found = self.has_checkpoint
         if found:
             try:
                 state = store.load(
@@ -235,7 +240,7 @@ class Run:
         Raises:
             MorlError: another process is writing this run, or the budget is too small for one step.
             CheckpointError: the checkpoint is damaged; nothing has been overwritten.
-            RunInterrupted: SIGINT or SIGTERM came; the run can be resumed.
+            RunInterrupted: SIGINT, SIGTERM or SIGHUP came; the run can be resumed.
         """
         from morl.training import train_run
 

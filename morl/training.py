@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
-from types import FrameType
 from typing import Any
 
 from morl import history, registry
@@ -27,6 +24,7 @@ from morl.evaluation import evaluate, make_evaluation_env
 from morl.front import Front
 from morl.plain_text import path_word, shell_command
 from morl.runs import Run, RunConfig
+from morl.signals import Interrupted, catching
 from morl.threads import Threads, using
 from morl.weights import default_weights
 
@@ -34,60 +32,8 @@ EPISODES = 5
 """Of the final evaluation, per point."""
 
 
-class RunInterrupted(KeyboardInterrupt):
+class RunInterrupted(Interrupted):
     """A signal ended the training early; the checkpoint is written and the message says how to go on."""
-
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.signal_number = signal_number
-
-
-class StopOnSignal(Callback):
-    """Ends training between two iterations once SIGINT or SIGTERM came; a second signal acts at once.
-
-    Signals reach the main thread only: elsewhere this does nothing.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._previous: dict[int, Any] = {}
-
-    def on_start(self, agent: Agent, total_steps: int) -> None:
-        """Take over both signals."""
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {
-                number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
-            }
-
-    def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> bool | None:
-        """Stop if one came."""
-        return None if self.received is None else False
-
-    def on_end(self, agent: Agent) -> None:
-        """Give the signals back."""
-        self._release()
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
-        self._release()  # the next signal acts as it would have before
-
-    def _release(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
-
-
-@contextmanager
-def _workers_deaf_to_interrupts() -> Iterator[None]:
-    """Let processes started here ignore SIGINT, which a terminal sends to them too: they are still needed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def train_run(
@@ -100,62 +46,83 @@ def train_run(
     threads: Threads | None,
 ) -> Front:
     """What `Run.train` does while it holds the lock."""
-    import morl
-
     config = run.config
     check_device(config.device)
-    with _workers_deaf_to_interrupts():
-        env = morl.make_vec(
+    own = [
+        FiniteCheck(),
+        PeriodicEvaluation(
             config.env,
-            num_envs=config.num_envs,
-            device=config.device,
-            backend=config.backend,
-            compile=config.compile,
-            **config.env_kwargs,
-        )
+            seconds=evaluation_seconds,
+            env_kwargs=config.env_kwargs,
+            path=run.path / history.FILE,
+        ),
+        CsvMetrics(run.path / "metrics.csv"),
+        TensorBoardMetrics(run.path / "tb", started=run.created),
+        Checkpointer(run.save_checkpoint, seconds=checkpoint_seconds),
+    ]
+    agent: Agent | None = None
     try:
-        if getattr(env, "moving", False):
-            raise EnvError(
-                f"expected an environment that stays as it is, got {config.env} with observation statistics that "
-                "every step moves, which its evaluations would lack; let the agent normalise observations"
-            )
-        kind = registry.agent_class(config.agent)
-        agent: Agent = kind(env, seed=config.seed, **restore_tuples(config.settings))
-        resumed = run.restore(agent)
-        number = agent.choose_threads(run.threads if threads is None else threads)
-        if resumed:
-            run.warn_of_changes(number)
-        run.record_threads(number)
-        # A finished run may be short of its budget by less than one step of all environments.
-        if agent.steps == 0 or config.total_steps - agent.steps >= config.num_envs:
-            stop = StopOnSignal()
-            own = [
-                stop,  # first, so that a signal finds it before anything is written
-                FiniteCheck(),
-                PeriodicEvaluation(
-                    config.env,
-                    seconds=evaluation_seconds,
-                    env_kwargs=config.env_kwargs,
-                    path=run.path / history.FILE,
-                ),
-                CsvMetrics(run.path / "metrics.csv"),
-                TensorBoardMetrics(run.path / "tb", started=run.created),
-                Checkpointer(run.save_checkpoint, seconds=checkpoint_seconds),
-            ]
-            agent.learn(config.total_steps, callbacks=[*own, *callbacks], progress=progress)
+        with catching(), ExitStack() as stack:
+            env = _training_env(config)
+            stack.callback(env.close)  # last of all: should it fail or hang, the results are written
+            kind = registry.agent_class(config.agent)
+            agent = kind(env, seed=config.seed, **restore_tuples(config.settings))
+            resumed = run.restore(agent)
+            number = agent.choose_threads(run.threads if threads is None else threads)
+            if resumed:
+                run.warn_of_changes(number)
+            run.record_threads(number)
+            # A finished run may be short of its budget by less than one step of all environments.
+            if agent.steps == 0 or config.total_steps - agent.steps >= config.num_envs:
+                _learn(run, agent, [*own, *callbacks], progress=progress)
+            with using(number):
+                front = final_front(agent, config)
+            front.save(run.path / "front.json")
+            return front
+    except Interrupted as stop:
+        where = "before training began" if agent is None else f"after {agent.steps:,} steps"
+        raise RunInterrupted(
+            f"stopped {where} of {config.total_steps:,}; {go_on_with(run)}", stop.signal_number
+        ) from stop
+
+
+def _training_env(config: RunConfig) -> Any:
+    """The environment to train on."""
+    import morl
+
+    env = morl.make_vec(
+        config.env,
+        num_envs=config.num_envs,
+        device=config.device,
+        backend=config.backend,
+        compile=config.compile,
+        **config.env_kwargs,
+    )
+    if getattr(env, "moving", False):
+        raise EnvError(
+            f"expected an environment that stays as it is, got {config.env} with observation statistics that "
+            "every step moves, which its evaluations would lack; let the agent normalise observations"
+        )
+    return env
+
+
+def _learn(run: Run, agent: Agent, callbacks: Sequence[Callback], *, progress: bool) -> None:
+    """Train to the budget and save; where a signal or an environment ends it early, nothing good is lost."""
+    try:
+        agent.learn(run.config.total_steps, callbacks=callbacks, progress=progress)
+    except (Interrupted, EnvError) as error:
+        # In the middle of an iteration the last checkpoint is better than half of a state.
+        if not agent.midway and agent.steps:
             run.save_checkpoint(agent)
-            if stop.received is not None:
-                raise RunInterrupted(
-                    f"stopped after {agent.steps:,} of {config.total_steps:,} steps; "
-                    f"go on with: {shell_command('morl', 'train', '--resume', '--out', path_word(run.path))}",
-                    stop.received,
-                )
-    finally:
-        env.close()
-    with using(number):
-        front = final_front(agent, config)
-    front.save(run.path / "front.json")
-    return front
+        if isinstance(error, EnvError) and run.has_checkpoint:
+            raise EnvError(f"{error}; the checkpoint is kept, {go_on_with(run)}") from error
+        raise
+    run.save_checkpoint(agent)
+
+
+def go_on_with(run: Run) -> str:
+    """How to resume a run, in words that a shell takes as they are."""
+    return f"go on with: {shell_command('morl', 'train', '--resume', '--out', path_word(run.path))}"
 
 
 def final_front(agent: Agent, config: RunConfig) -> Front:

@@ -15,6 +15,7 @@ from typing import Any
 
 from morl.cli.output import complain, outputs
 from morl.errors import MorlError
+from morl.signals import catching, shielded
 
 DESCRIPTION = """Multi-objective reinforcement learning: train agents on environments with vector rewards,
 evaluate the trade-offs they offer, compare the fronts, choose a policy. `morl COMMAND --help` explains a command."""
@@ -27,16 +28,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             try:
-                _find_modules_here()
-                options = _parse(arguments)
-                importlib.import_module(options.module).run(options)
+                with catching():
+                    with shielded():  # an exception in the middle of an import may get lost
+                        _find_modules_here()
+                        options = _parse(arguments)
+                        command = importlib.import_module(options.module)
+                    command.run(options)
             finally:
                 sys.stdout.flush()
         except (MorlError, OSError) as error:  # a file that cannot be read or written names itself
             complain("error", error)
             return 2
-        except KeyboardInterrupt as interrupt:
-            complain("", str(interrupt) or "interrupted")
+        except KeyboardInterrupt as interrupt:  # `Interrupted`, or a second Ctrl-C
+            complain("", str(interrupt) or "stopped at once")
             return 128 + getattr(interrupt, "signal_number", 2)
     return 0
 

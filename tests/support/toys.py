@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -86,6 +88,25 @@ class PlainCorridor(gymnasium.Env):
 
     def _obs(self) -> Any:
         return np.array([self.position], dtype=np.float32)
+
+
+class SignalledCorridor(PlainCorridor):
+    """Sends this process a SIGTERM when it is made, or whenever the end is reached."""
+
+    def __init__(self, when: str) -> None:
+        super().__init__()
+        self.when = when
+        self._send("made")
+
+    def step(self, action: int) -> tuple[Any, Any, bool, bool, dict]:
+        result = super().step(action)
+        if self.position == LENGTH:
+            self._send("end reached")
+        return result
+
+    def _send(self, now: str) -> None:
+        if self.when == now:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class ScalarCorridor(PlainCorridor):
