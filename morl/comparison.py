@@ -79,12 +79,18 @@ def compare(
 
 @overload
 def compare(
+    fronts: Mapping[str, Any], *, reference_point: Any = None, known: bool = True, **reading: Any
+) -> Comparison | StudyComparison: ...
+
+
+@overload
+def compare(
     fronts: Study | str | Path | Sequence[str | Path], *, reference_point: Any = None, **reading: Any
 ) -> StudyComparison: ...
 
 
 def compare(
-    fronts: Mapping[str, Front] | Study | str | Path | Sequence[str | Path],
+    fronts: Mapping[str, Any] | Study | str | Path | Sequence[str | Path],
     *,
     reference_point: Any = None,
     known: bool = True,
@@ -96,21 +102,27 @@ def compare(
     the given one, else the first that a front has.
 
     Args:
-        fronts: label -> front, all of one environment; or a study, or what `load_study` reads one from: run
-            directories, files and folders, of one or several environments.
+        fronts: label -> front, or points (k, m), all of one environment, or several seeds of these, as
+            `morl.study_arrays` lists them; or a study, or what `load_study` reads one from: run directories, files
+            and folders, of one or several environments.
         reference_point: (m,), of the hypervolume; only for one environment.
         known: whether the front that the environment's card knows stands beside the others.
-        reading: options of `load_study`.
+        reading: options of `load_study`; of points in memory `env`, `gamma`, `objectives` and `minimise`.
 
     Returns:
-        A `Comparison` of fronts by label; of a study, a `StudyComparison` with statistics over seeds.
+        A `Comparison` of fronts by label; of a study, or of seeds, a `StudyComparison` with statistics over seeds.
 
     Raises:
         MorlError: no fronts, or fronts of different environments, objectives or discounts, whose numbers
             must not stand side by side.
     """
     if isinstance(fronts, Mapping):
-        return _compare_fronts(fronts, reference_point=reference_point, known=known)
+        from morl.study_arrays import from_arrays
+
+        found = from_arrays(fronts, **reading)
+        if isinstance(found, dict):
+            return _compare_fronts(found, reference_point=reference_point, known=known)
+        fronts = found
     from morl.study import Study, load_study
     from morl.study_comparison import compare_study  # late: it is made of the comparisons here
 

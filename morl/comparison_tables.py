@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
 from morl import registry
 from morl.comparison import Comparison
-from morl.comparison_text import notes, number, title, without_shared_folders
+from morl.comparison_text import minimised, notes, number, title, without_shared_folders
 from morl.errors import MorlError
 from morl.front import Front
 from morl.indicators import Indicator
@@ -48,11 +49,14 @@ def tables_of(
         raise MorlError(f"expected one of {', '.join(STATISTICS)} as the statistic, got {statistic!r}")
     tables = []
     for section, comparison in found.environments.items():
-        several = any(len(group) > 1 for group in by_group(found.study.environments[section]).values())
+        entries = found.study.environments[section]
+        several = any(len(group) > 1 for group in by_group(entries).values())
+        own = []
         if several:
-            tables.append(group_table(found, section, indicators=indicators, statistic=statistic))
+            own.append(group_table(found, section, indicators=indicators, statistic=statistic))
         if runs or not several:
-            tables.append(run_table(comparison, section=section, indicators=indicators))
+            own.append(run_table(comparison, section=section, indicators=indicators))
+        tables += [replace(table, notes=(*table.notes, *minimised(entries))) for table in own]
     if found.overall:
         first = found.overall[0]
         tables += [overall_table(found), *([improvement_table(first)] if len(first.iqm) > 1 else [])]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from morl import registry
 from morl.comparison import BEST_KNOWN, Comparison
+
+if TYPE_CHECKING:
+    from morl.study import Entry
 
 LISTED = 4
 """How many runs a note names; the others are counted."""
@@ -104,6 +108,18 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
             "the fronts were asked for different preferences: commanded utilities do not compare exactly"
         )
     return lines
+
+
+def minimised(entries: Iterable[Entry]) -> list[str]:
+    """What was changed in points that came with objectives to minimise, as a sentence; none where there are none."""
+    turned: dict[str, list[str]] = {}
+    for entry in entries:
+        for name in entry.provenance.get("minimised", ()):
+            turned.setdefault(name, []).append(entry.label)
+    return [
+        f"{name} was to be minimised, so its sign was changed: {listed(labels)}"
+        for name, labels in turned.items()
+    ]
 
 
 def _beyond_known(comparison: Comparison) -> list[str]:

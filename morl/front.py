@@ -242,7 +242,10 @@ class Front:
         )
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the front as JSON, replacing the file at once, and return its path."""
+        """Write the front as JSON, replacing the file at once, and return its path.
+
+        A path that ends in .csv takes the points alone: a column for each objective, for other programs.
+        """
         from morl.front_file import write_front
 
         return write_front(self, path)

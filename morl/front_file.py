@@ -17,6 +17,7 @@ import numpy as np
 
 from morl._arrays import to_float64
 from morl.errors import CheckpointError, MorlError
+from morl.files import decode, read_plain
 from morl.front import Front
 from morl.front_fields import SCHEMA_VERSION
 
@@ -28,14 +29,17 @@ RETURNS_TOLERANCE = 1e-9
 
 
 def write_front(front: Front, path: str | PathLike[str]) -> Path:
-    """Write the front to `path` at once (temporary name, then renamed), and return the path."""
+    """Write the front to `path` at once (temporary name, then renamed), and return the path; .csv has its points."""
     from morl.store import atomic_write
 
     path = Path(path)
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder: name a file in it, such as {path / 'front.json'}")
-    atomic_write(path, to_json(front))
-    return path
+    if path.suffix.lower() == ".csv":
+        from morl.point_export import points_of
+
+        return atomic_write(path, points_of(front))
+    return atomic_write(path, to_json(front))
 
 
 def to_json(front: Front) -> str:
@@ -56,14 +60,14 @@ def read_front(path: str | PathLike[str]) -> Front:
     """Read and validate a front; `CheckpointError` says what is wrong with the file, and where."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decode(read_plain(path))
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no front at {path}") from error
     except IsADirectoryError as error:
         raise CheckpointError(
             f"{path} is a folder: expected a file, such as {path / 'front.json'}"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, CheckpointError) as error:
         raise CheckpointError(f"cannot read the front at {path}: {error}") from error
     try:
         return from_json(text)

@@ -140,18 +140,22 @@ def load_study(
     env: str | None = None,
     gamma: float | None = None,
     objectives: Sequence[str] | None = None,
+    minimise: Sequence[str] = (),
     reorder: bool = False,
     split_discounts: bool = False,
 ) -> Study:
     """Read runs and fronts into a study.
 
     Args:
-        paths: run directories, files (`front.json`, CSV, exported W&B tables) and directories, which are
-            searched for such; `NAME=PATH` makes one group, called NAME, of all that lies there.
+        paths: run directories, files (`front.json`, and tables of points as `morl.point_parts` lists them) and
+            directories, which are searched for such; `NAME=PATH` makes one group, called NAME, of all that lies
+            there.
         env: the environment's id, for files that do not say it.
         gamma: the discount of the returns in files that do not say it.
         objectives: names of the columns in files that do not name them; of a table that does, the columns
             to read, in this order.
+        minimise: objectives of which such files hold what is to be small: their signs are changed, once, since
+            objectives are maximised.
         reorder: put objectives of the same names in the order of the first front of each environment.
         split_discounts: give each discount of an environment a section of its own; else that is refused.
 
@@ -166,6 +170,7 @@ def load_study(
         env=env,
         gamma=gamma,
         objectives=objectives,
+        minimise=minimise,
         reorder=reorder,
         split_discounts=split_discounts,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -12,6 +10,7 @@ from typing import Any
 
 from morl.comparison import Comparison
 from morl.comparison_text import notes
+from morl.csv_text import write_csv
 from morl.errors import MorlError
 from morl.scores import Overall
 from morl.store import atomic_write
@@ -94,11 +93,7 @@ def to_csv(found: StudyComparison) -> str:
     "overall" (as "group", of scores normalised in every environment). `standard_error` is that of a value which
     was estimated by sampling.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_rows(found))
-    return text.getvalue()
+    return write_csv([COLUMNS, *([row.get(column, "") for column in COLUMNS] for row in _rows(found))])
 
 
 def _rows(found: StudyComparison) -> Iterator[dict[str, Any]]:

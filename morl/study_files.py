@@ -1,41 +1,28 @@
-"""Find and read what a study is made of: runs, fronts, and tables of points that other programs wrote.
-
-A directory that is no run is searched, with all folders in it, for
-
-    runs                           finished ones; others are named in a warning
-    fronts                         JSON files that `Front.save` wrote
-    tables of MORL-Baselines       front_STEP_HASH.table.json as W&B keeps them (the latest of a folder), and
-                                   CSV files whose columns are called objective_1, objective_2, ...
-
-Folders of runs are not searched further: a run's front is its `front.json`.
-"""
+"""Read what a study is made of: runs, fronts, and tables of points that other programs wrote."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from morl.comparison_text import listed
 from morl.errors import CheckpointError, MorlError
+from morl.files import decode
 from morl.front import Front
 from morl.front_file import FORMAT as FRONT_FORMAT
 from morl.front_file import from_json
 from morl.history import read_history
-from morl.point_tables import NUMBERED, front_of, is_table, parse_json, read_table, read_text
-from morl.runs import FORMAT as RUN_FORMAT
+from morl.plain_text import plain
+from morl.point_parts import ARRAYS, TEXT
+from morl.point_tables import PointTable, front_of, read_file, tables_in
 from morl.runs import Run, is_run
-from morl.study import Entry, Study
+from morl.study import Entry, Evaluation, Study
 from morl.study_checks import check_discounts, in_one_order, tell_variants_apart, warn_of_repeated_seeds
-
-LOGGED = re.compile(r"front_(\d+)_\w+\.table\.json")
-"""A front as W&B names its file: the step of its log, and a hash."""
+from morl.study_search import LOGGED, search
 
 
 class Found(NamedTuple):
@@ -43,6 +30,8 @@ class Found(NamedTuple):
 
     path: Path
     group: str | None
+    content: Front | PointTable | None = None
+    """What a file holds, or one of the fronts in it; None for the directory of a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +41,7 @@ class Unsaid:
     env: str | None
     gamma: float | None
     objectives: Sequence[str] | None
+    minimise: Sequence[str]
 
 
 def read_study(
@@ -60,18 +50,29 @@ def read_study(
     env: str | None,
     gamma: float | None,
     objectives: Sequence[str] | None,
+    minimise: Sequence[str],
     reorder: bool,
     split_discounts: bool,
 ) -> Study:
     """What `morl.study.load_study` documents."""
-    unsaid = Unsaid(env=env, gamma=gamma, objectives=tuple(objectives) if objectives else None)
+    unsaid = Unsaid(
+        env=env,
+        gamma=gamma,
+        objectives=tuple(objectives) if objectives else None,
+        minimise=tuple(minimise),
+    )
     found: list[Found] = []
     for path in [paths] if isinstance(paths, (str, Path)) else paths:
         found += _find(path, unsaid)
-    places = [item.path.resolve() for item in found]
+    places = [os.path.realpath(item.path) for item in found]
     for item, place in zip(found, places, strict=True):
         if places.count(place) > 1:
             raise MorlError(f"expected different runs or fronts to compare, got one twice: {item.path}")
+    found = [part for item in found for part in _contents(item, unsaid.objectives)]
+    if minimise and not any(isinstance(part.content, PointTable) for part in found):
+        raise MorlError(
+            "expected tables of points with --minimise: what runs and fronts hold is maximised, always"
+        )
     labels = distinct_labels(found)
     entries = [_read(item, label, unsaid) for item, label in zip(found, labels, strict=True)]
     named = {entry.label for entry, item in zip(entries, found, strict=True) if item.group is not None}
@@ -103,64 +104,18 @@ def _find(path: str | Path, unsaid: Unsaid) -> list[Found]:
     return found
 
 
-def search(folder: Path, columns: Sequence[str] | None = None) -> list[Path]:
-    """The finished runs, fronts and tables under a folder, in the order of their paths.
-
-    Args:
-        folder: where to look.
-        columns: names of objectives: CSV files that have all of these columns count as tables, too.
-    """
-    found: list[Path] = []
-    unfinished: list[Path] = []
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        here = Path(parent)
-        for name in list(folders):
-            if name.startswith("."):
-                folders.remove(name)
-            elif _looks_like_a_run(here / name):
-                folders.remove(name)
-                (found if (here / name / "front.json").exists() else unfinished).append(here / name)
-        found += _fronts_among(here, sorted(files), columns)
-    if unfinished:
-        warnings.warn(
-            f"left out, since unfinished: {listed(list(map(str, unfinished)))}; go on with morl train --resume",
-            stacklevel=2,
-        )
-    return sorted(found)
-
-
-def _looks_like_a_run(folder: Path) -> bool:
-    """Whether a folder is a run, perhaps a damaged one; other programs write a config.json too."""
-    if not is_run(folder):
-        return False
-    try:
-        document = json.loads((folder / "config.json").read_bytes())
-    except ValueError:
-        return (folder / "metrics.csv").exists()
-    return isinstance(document, dict) and document.get("format") == RUN_FORMAT
-
-
-def _fronts_among(folder: Path, names: list[str], columns: Sequence[str] | None) -> Iterator[Path]:
-    """The files of a folder that hold fronts."""
-    logged = {name: int(match[1]) for name in names if (match := LOGGED.fullmatch(name))}
-    latest = max(logged, key=lambda name: logged[name], default=None)
-    for name in names:
-        path = folder / name
-        if name in logged:
-            if name == latest:
-                yield path
-        elif path.suffix == ".json":
-            with open(path, "rb") as file:  # the format is the first entry of the file
-                if FRONT_FORMAT.encode() in file.read(200):
-                    yield path
-        elif path.suffix.lower() == ".csv":
-            with open(path, encoding="utf-8-sig", errors="replace") as text:
-                header = [cell.strip().strip('"') for cell in text.readline().split(",")]
-            if len(header) > 1 and not header[0]:
-                header = header[1:]  # of a column that numbers the rows
-            if all(NUMBERED.fullmatch(cell) for cell in header) or (columns and {*columns} <= {*header}):
-                yield path
+def _contents(found: Found, columns: Sequence[str] | None) -> list[Found]:
+    """The same with what it holds; a file of several fronts or seeds is as many things."""
+    path = found.path
+    if path.is_dir():
+        return [found]
+    data = read_file(path)
+    if FRONT_FORMAT.encode() in data[:200]:
+        try:
+            return [found._replace(content=from_json(decode(data)))]
+        except MorlError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+    return [found._replace(content=table) for table in tables_in(path, data, columns)]
 
 
 def distinct_labels(found: Sequence[Found]) -> list[str]:
@@ -170,58 +125,66 @@ def distinct_labels(found: Sequence[Found]) -> list[str]:
     """
     groups = [item.group for item in found]
     own = [item.group if item.group and groups.count(item.group) == 1 else None for item in found]
-    places = [_place(item.path) for item in found]
+    parts = Counter(item.path for item in found)
+    places = [_place(item, several=parts[item.path] > 1) for item in found]
     labels = [name or place.name for name, place in zip(own, places, strict=True)]
-    if len(set(labels)) == len(labels):
-        return labels
-    shared = Path(os.path.commonpath([place.parent for place in places]))
-    return [name or place.relative_to(shared).as_posix() for name, place in zip(own, places, strict=True)]
+    if len(set(labels)) < len(labels):
+        shared = Path(os.path.commonpath([place.parent for place in places]))
+        labels = [
+            name or place.relative_to(shared).as_posix() for name, place in zip(own, places, strict=True)
+        ]
+    return [plain(label) for label in labels]
 
 
-def _place(path: Path) -> Path:
-    """The absolute path without the endings of files; of a front that W&B logged, that of its run."""
-    path = path.absolute()
+def _place(found: Found, *, several: bool) -> Path:
+    """The absolute path without the endings of files; of a front that W&B logged, that of its run.
+
+    Of one of several things in a file, a path below that of the file.
+    """
+    path = found.path.absolute()
     if LOGGED.fullmatch(path.name) and path.parent.as_posix().endswith("/files/media/table/eval"):
         return path.parents[4]
     name = path.name
-    for ending in () if path.is_dir() else (".json", ".csv", ".table"):
+    for ending in () if path.is_dir() else (".json", *TEXT, *ARRAYS, ".table"):
         name = name.removesuffix(ending)
-    return path.with_name(name or path.name)
+    place = path.with_name(name or path.name)
+    if not several or not isinstance(found.content, PointTable):
+        return place
+    if found.content.front is not None:
+        place /= found.content.front.replace("/", "_")
+    return place.with_name(place.name + _seed(found.content))
+
+
+def _seed(table: PointTable) -> str:
+    """How the labels of seeds end."""
+    return "" if table.seed is None else f" seed {table.seed}"
 
 
 def _read(found: Found, label: str, unsaid: Unsaid) -> Entry:
     """One run or front."""
-    path = found.path
-    if path.is_dir():
+    path, content = found.path, found.content
+    history: tuple[Evaluation, ...] = ()
+    more: dict[str, Any] = {}
+    if content is None:
         run = Run.open(path)
         front = run.front()
         history = read_history(path, front.num_objectives)
-        config = {"config": asdict(run.config), "created": creation_time(run.created)}
+        more = {"config": asdict(run.config), "created": creation_time(run.created)}
+        group = front.agent or label
+    elif isinstance(content, Front):
+        front, group = content, content.agent or label
     else:
-        front, history, config = _read_file(path, unsaid), (), {}
-    group = found.group or front.agent or label
+        front = front_of(content, path, env=unsaid.env, gamma=unsaid.gamma, minimise=unsaid.minimise)
+        group = label.removesuffix(_seed(content))
+        more = {"minimised": list(unsaid.minimise)} if unsaid.minimise else {}
     return Entry(
         label=label,
-        group=group,
+        group=plain(found.group or group),
         front=front,
         history=history,
         source=path,
-        provenance={"file": str(path), **provenance(front), **config},
+        provenance={"file": str(path), **provenance(front), **more},
     )
-
-
-def _read_file(path: Path, unsaid: Unsaid) -> Front:
-    if path.suffix.lower() == ".csv":
-        return front_of(read_table(path, unsaid.objectives), path, env=unsaid.env, gamma=unsaid.gamma)
-    text = read_text(path)
-    try:
-        table = is_table(parse_json(text))
-        front = None if table else from_json(text)
-    except MorlError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-    if front is not None:
-        return front
-    return front_of(read_table(path, unsaid.objectives), path, env=unsaid.env, gamma=unsaid.gamma)
 
 
 def provenance(front: Front) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from morl.comparison_tables import tables_of
+from morl.plain_text import plain
 from morl.study_comparison import StudyComparison
 from morl.table import Cell, Table
 
@@ -14,6 +15,12 @@ SPECIAL = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     **{character: "\\" + character for character in "&%$#_{}"},
+    **{
+        character: f"{{{character}}}" for character in "[]*"
+    },  # options of the command that ends the row before
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
 
 ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
@@ -55,7 +62,7 @@ def latex_table(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Text with the characters that LaTeX reads as commands made harmless."""
-    return "".join(SPECIAL.get(character, character) for character in text)
+    return "".join(SPECIAL.get(character, character) for character in plain(text))
 
 
 def _cell(cell: Cell) -> str:

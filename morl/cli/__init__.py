@@ -1,4 +1,4 @@
-"""The command `morl`: train, evaluate, play, choose, elicit, compare, list, check-env, demo.
+"""The command `morl`: train, evaluate, play, choose, elicit, compare, export, list, check-env, demo.
 
 This module imports next to nothing: every command's module, and torch with it, loads when the command runs,
 so that `morl --help` is quick. What a command cannot do is one line on the error output and exit status 2.

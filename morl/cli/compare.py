@@ -25,6 +25,7 @@ def run(options: Compare) -> None:
         env=options.env,
         gamma=options.gamma,
         objectives=options.objectives or None,
+        minimise=options.minimise,
         reorder=options.reorder,
         split_discounts=options.split_discounts,
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from morl.cli.choice_options import Choose, Elicit
+from morl.cli.reading_options import Export, Reading
 from morl.errors import MorlError
 
 if TYPE_CHECKING:
@@ -143,17 +144,15 @@ class Play(Trained):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare:
+class Compare(Reading):
     """Compare runs and fronts: tables with statistics over seeds, pictures, and a report to explore.
 
     Runs of one agent on one environment with different seeds form a group; every environment has a table of
-    its own. Reads run directories, front.json, CSV, MORL-Baselines' W&B tables, and folders of these.
+    its own. Reads run directories, front.json, CSV, NumPy arrays, JSON, MORL-Baselines' W&B tables, and folders.
     """
 
     module: ClassVar[str] = "morl.cli.compare"
 
-    paths: Annotated[Positional[tuple[str, ...]], _named("[NAME=]PATH", "(required)")]
-    """Run directories, front files, and folders to search; NAME= makes one group of all that lies there."""
     out: Annotated[UseAppendAction[tuple[Path, ...]], _named("FILE", "(repeatable)")] = ()
     """Where to write: .html for the report, .csv, .json, .tex for tables, .png, .svg, .pdf for pictures."""
     picture: Literal["fronts", "attainment", "difference", "curves", "intervals", "profiles"] = "fronts"
@@ -167,12 +166,6 @@ class Compare:
     """What stands for the seeds of a group: their interquartile mean or their median."""
     reference_point: Annotated[tuple[float, ...], _named("R1 R2")] = ()
     """Of the hypervolume, one number per objective; by default that of the environment's protocol."""
-    env: Annotated[str | None, _named("ENV")] = None
-    """The environment of tables that do not say it, such as CSV."""
-    gamma: Annotated[float | None, _named("FLOAT")] = None
-    """The discount of the returns in such tables."""
-    objectives: Annotated[tuple[str, ...], _named("NAME ...")] = ()
-    """The columns of such tables, by name."""
     reorder: Switch = False
     """Put objectives in one order where fronts name the same in another; else that is refused."""
     split_discounts: Switch = False
@@ -222,6 +215,7 @@ COMMANDS: dict[str, type] = {
     "choose": Choose,
     "elicit": Elicit,
     "compare": Compare,
+    "export": Export,
     "list": List,
     "check-env": CheckEnv,
     "demo": Demo,

@@ -250,3 +250,19 @@ def test_one_point_many_times(call) -> None:
     runs = json.loads(Path("t.json").read_text())["environments"][DST]["runs"]
     assert runs["many"]["points"] == runs["one"]["points"] == 1
     assert runs["many"]["values"]["hypervolume"] == runs["one"]["values"]["hypervolume"] == 49
+
+
+def test_export_and_read_again(tmp_path: Path, call) -> None:
+    (tmp_path / "a.csv").write_text("gain;cost\n1,5;2\n3,25;4\n")
+    words = ["--env", "toy", "--gamma", "0.9"]
+    status, out, _ = call("export", tmp_path / "a.csv", *words, "--minimise", "cost")
+    assert (status, out) == (0, "gain,cost\n1.5,-2.0\n3.25,-4.0\n")
+    (tmp_path / "b.csv").write_text(out)
+    status, out, err = call("compare", tmp_path / "a.csv", *words, "--minimise", "cost")
+    assert status == 0 and "cost was to be minimised, so its sign was changed: a" in out, err
+    pair = [tmp_path / "b.csv", f"other={tmp_path / 'b.csv'}", *words]
+    assert_error(call("export", *pair), "got one twice")
+    assert call("export", f"x={tmp_path / 'b.csv'}", *words, "--out", tmp_path / "c.csv")[0] == 0
+    assert (tmp_path / "c.csv").read_text() == (tmp_path / "b.csv").read_text()
+    assert_error(call("export", tmp_path / "b.csv", *words, "--out", tmp_path / "c.json"), "ending in .csv")
+    assert "morl export" in call("export", "--help")[1]

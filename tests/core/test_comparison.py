@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from morl import registry
-from morl.comparison import best_for, compare
+from morl.comparison import Comparison, best_for, compare
 from morl.comparison_tables import run_table
 from morl.comparison_text import listed, notes, title
 from morl.errors import MorlError
 from morl.front import Front
+from morl.study_comparison import StudyComparison
 from morl.weights import lattice
 
 DST = "deep-sea-treasure-v0"
@@ -112,3 +113,52 @@ def test_equals_are_both_the_best() -> None:
 
 def test_long_lists_are_cut() -> None:
     assert listed(["a"]) == "a" and listed(list("abcdef")) == "a, b, c, d and 2 more"
+
+
+def test_arrays_in_memory() -> None:
+    points = np.array([[1.0, -1.0], [2.0, -3.0]])
+    found = compare({"a": points, "b": [[5, -5]]}, reference_point=[0, -10])
+    assert isinstance(found, Comparison) and found.values["a"]["hypervolume"] == 9 + 7
+    assert (found.env_id, found.gamma, found.fronts["b"].objectives) == (
+        "points",
+        1.0,
+        ("objective_1", "objective_2"),
+    )
+    seeds = compare(
+        {"a": [points, points[:1]], "b": {7: points}, "c": np.stack([points] * 3)}, reference_point=[0, -10]
+    )
+    assert isinstance(seeds, StudyComparison)
+    values = {
+        group: estimates["hypervolume"].values for group, estimates in seeds.estimates["points"].items()
+    }
+    assert values == {"a": (16, 9), "b": (16,), "c": (16, 16, 16)}
+    assert [entry.front.training_seed for entry in seeds.study.entries] == [0, 1, 7, 0, 1, 2]
+    turned = compare({"a": abs(points)}, objectives=["gain", "cost"], minimise=["cost"])
+    assert turned.fronts["a"].returns.tolist() == points.tolist()
+    known = Front.from_points(
+        points,
+        env_id=DST,
+        gamma=0.99,
+        objectives=["treasure", "time"],
+        role="report",
+        reference_point=[0, -50],
+    )
+    mixed = compare({"a": points, "known": known})
+    assert mixed.values["a"] == {**mixed.values["known"]} and mixed.fronts["a"].env_id == DST
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"a": [1, 2]}, r"shape \(k, m\)"),
+        ({"a": [[1, 2], [3]]}, "rectangular"),
+        ({"a": [[1, np.nan]]}, "finite numbers in a"),
+        ({"a": np.empty((0, 2))}, "a: the front is empty"),
+        ({"a": [[1, 2]], "b": [[1, 2, 3]]}, "the same objectives"),
+        ({"a": {"x": [[1, 2]]}}, "the seed of a"),
+        ({"a": "front.csv"}, "array of real numbers"),
+    ],
+)
+def test_arrays_that_are_no_fronts(given: dict, message: str) -> None:
+    with pytest.raises(MorlError, match=message):
+        compare(given)

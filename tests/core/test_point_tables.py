@@ -31,14 +31,16 @@ def write(path: Path, text: str) -> Path:
     ],
 )
 def test_csv(tmp_path: Path, text: str) -> None:
-    columns, points = read_table(write(tmp_path / "a.csv", text))
+    columns, points = read_table(write(tmp_path / "a.csv", text))[:2]
     assert columns == ("treasure", "time") and points.tolist() == [[1, -2], [3.5, -4]]
 
 
 def test_wanted_columns(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", "time,note,treasure\n-1,good,5\n-2,,6\n")
+    path = write(tmp_path / "a.csv", "time,note,treasure\n-1,3 good,5\n-2,,6\n")
     assert read_table(path, ["treasure", "time"]).points.tolist() == [[5, -1], [6, -2]]
-    with pytest.raises(CheckpointError, match="line 2: expected a finite number in column note, got 'good'"):
+    with pytest.raises(
+        CheckpointError, match="line 2: expected a finite number in column note, got '3 good'"
+    ):
         read_table(path)
     with pytest.raises(CheckpointError, match="columns treasure, fuel, found only time, note, treasure"):
         read_table(path, ["treasure", "fuel"])
@@ -92,10 +94,10 @@ def test_numbers_come_back_exactly(rows: list[tuple[float, ...]]) -> None:
         ("a.csv", "treasure,time\n1,\n", "line 2: expected a finite number in column time, got ''"),
         ("a.csv", "treasure,treasure\n1,2\n", "a different name for each column"),
         ("a.csv", 'treasure,time\n1,"2\n', "line 2: not CSV"),
-        ("a.csv", "treasure;time\n1;2\n", "line 2: expected a finite number"),
         ("a.json", LOGGED[:-5], "not JSON, or cut off: .*line 1 column"),
         ("a.json", "{}", "not a front"),
-        ("a.json", '{"columns": [], "data": []}', "a different name for each column, got none"),
+        ("a.json", '{"columns": [], "data": []}', "the front is empty"),
+        ("a.json", '{"columns": [], "data": [[]]}', "a different name for each column, got none"),
         ("a.json", '{"columns": ["a"], "data": []}', "the front is empty"),
         ("a.json", '{"columns": ["a"], "data": 3}', "a list of rows"),
         ("a.json", '{"columns": ["a"], "data": [[1], [NaN]]}', r"data\[1\]: expected a finite number"),
@@ -116,7 +118,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"there is no .*missing\.csv"):
         read_table(tmp_path / "missing.csv")
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CheckpointError, match="cannot read"):
+    with pytest.raises(CheckpointError, match="line 1: not text in UTF-16"):
         read_table(tmp_path / "a.csv")
     with pytest.raises(CheckpointError, match="cannot read"):
         read_table(tmp_path)
@@ -149,7 +151,7 @@ def test_numbered_columns_are_told_apart_by_their_numbers(tmp_path: Path) -> Non
 def test_a_column_that_only_numbers_the_rows_is_no_objective(tmp_path: Path) -> None:
     """`DataFrame.to_csv` writes it unless told not to."""
     numbered = write(tmp_path / "a.csv", ",treasure,time\n0,1,-2\n1,3.5,-4\n")
-    columns, points = read_table(numbered)
+    columns, points = read_table(numbered)[:2]
     assert columns == ("treasure", "time") and points.tolist() == [[1, -2], [3.5, -4]]
     assert read_table(numbered, ["time", "treasure"]).points.tolist() == [[-2, 1], [-4, 3.5]]
     other = write(tmp_path / "b.csv", ",treasure,time\n7,1,-2\n8,3.5,-4\n")
