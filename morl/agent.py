@@ -20,6 +20,7 @@ from morl.signals import shielded
 from morl.spec import EnvSpec
 from morl.streams import derive_seed, make_generator
 from morl.threads import Threads, Workload, choose, using
+from morl.trust import Trust, check, code_names
 
 PreferenceSampler = Callable[[int, torch.Generator, torch.device], Tensor]
 
@@ -85,6 +86,8 @@ class Agent(ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type]
+    own: bool = True
+    """Whether the user vouches for all names in it, such as its environment's: `save` then signs (`morl.trust`)."""
 
     def __init__(self, env: Any, *, seed: int = 0, config: Any = None, **settings: Any) -> None:
         self.spec = EnvSpec.of(env)
@@ -230,7 +233,7 @@ class Agent(ABC):
 
     def save(self, path: str | Path) -> Path:
         """Write the agent as an artefact that can act: a folder of safetensors and JSON, never pickle."""
-        return store.save(path, self.to_state(), format=FORMAT, version=SCHEMA_VERSION)
+        return store.save(path, self.to_state(), format=FORMAT, version=SCHEMA_VERSION, own=self.own)
 
     def to_state(self) -> dict[str, Any]:
         """What `save` writes, and `from_state` makes an agent of: a nested dict of tensors and JSON values."""
@@ -247,14 +250,22 @@ class Agent(ABC):
         return {"header": header, "parameters": self.parameters_state()}
 
     @classmethod
-    def load(cls, path: str | Path, *, env: Any = None, device: torch.device | str = "cpu") -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        env: Any = None,
+        device: torch.device | str = "cpu",
+        trust: Trust = False,
+    ) -> Self:
         """The agent that `save` wrote; with `env` it can go on learning, without it can act.
 
         Raises:
             CheckpointError: the folder is damaged, foreign, or holds another kind of agent.
+            TrustError: it names code that is not registered, and comes from elsewhere: see `morl.trust`.
         """
-        state = store.load(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
-        return cls.from_state(state, env=env, device=device, source=str(path))
+        state, signed = store.load_signed(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
+        return cls.from_state(state, env=env, device=device, source=str(path), trust=signed or trust)
 
     @classmethod
     def from_state(
@@ -264,6 +275,7 @@ class Agent(ABC):
         env: Any = None,
         device: torch.device | str = "cpu",
         source: str = "the state",
+        trust: Trust = False,
     ) -> Self:
         """The agent that `to_state` described; errors name the `source`."""
         try:
@@ -271,7 +283,13 @@ class Agent(ABC):
             header = {name: header[name] for name in HEADER}
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{source} is no whole agent ({error!r}); save it again") from error
-        kind = registry.agent_class(header["agent"])
+        values = [header["config"]]
+        if header["agent"] == registry.agent_path(cls):  # said by the user, who calls a method of it
+            check(code_names(values=values), source, trust)
+            kind: type[Agent] = cls
+        else:
+            check(code_names(header["agent"], values=values), source, trust)
+            kind = registry.agent_class(header["agent"])
         if not issubclass(kind, cls):
             raise CheckpointError(
                 f"expected a {cls.__name__} in {source}, found {header['name']}; use morl.load"
@@ -281,12 +299,22 @@ class Agent(ABC):
         agent = kind(spec if env is None else env, seed=header["seed"], config=config)
         agent.gamma, agent.steps, agent.seconds = header["gamma"], header["steps"], header["seconds"]
         agent.load_parameters(parameters)
+        agent.own = trust is True or env is not None
         return agent
 
 
-def load(path: str | Path, *, env: Any = None, device: torch.device | str = "cpu") -> Agent:
-    """The agent of any registered kind that `Agent.save` wrote to `path`."""
-    return Agent.load(path, env=env, device=device)
+def load(
+    path: str | Path, *, env: Any = None, device: torch.device | str = "cpu", trust: Trust = False
+) -> Agent:
+    """The agent of any kind that `Agent.save` wrote to `path`.
+
+    Args:
+        path: the folder.
+        env: an environment to go on learning in.
+        device: where the agent acts.
+        trust: allow a class that is not registered also in a folder from elsewhere; see `morl.trust`.
+    """
+    return Agent.load(path, env=env, device=device, trust=trust)
 
 
 def make_config(kind: type[Agent], config: Any, settings: dict[str, Any]) -> Any:

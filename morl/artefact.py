@@ -9,17 +9,17 @@ be exported, and beside it the preference, or the number of the policy, that was
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl import registry, store
+from morl import store
 from morl import weights as preference_weights
 from morl._arrays import Array, as_count
 from morl.errors import CheckpointError, MorlError
+from morl.trust import Trust, check, code_names
 
 if TYPE_CHECKING:
     import torch
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 FORMAT = "morl-policy"
 SCHEMA_VERSION = 1
-
-PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
-"""How texts begin that may name what a module holds; ids such as module:Id-v0 do, too, and name nothing."""
 
 USAGE = (
     "policy = morl.load_policy(FOLDER); action = policy.act(obs), for one observation or a batch, numpy or torch; "
@@ -70,6 +67,8 @@ class ChosenPolicy:
                 raise MorlError(f"expected one preference, got {len(self.preference)}")
         self.member = None if member is None else _checked_member(member, agent)
         self.metadata = dict(metadata or {})
+        self.own: bool = agent.own
+        """Whether the user vouches for all names in it: see `Agent.own`."""
         self._rows = 0
         self._policy: Policy | None = None
 
@@ -168,7 +167,7 @@ def save_policy(policy: ChosenPolicy, path: str | Path) -> Path:
         "usage": USAGE,
     }
     state = {"policy": header, "agent": policy.agent.to_state()}
-    return store.save(path, state, format=FORMAT, version=SCHEMA_VERSION)
+    return store.save(path, state, format=FORMAT, version=SCHEMA_VERSION, own=policy.own)
 
 
 def check_place(path: str | Path) -> None:
@@ -178,15 +177,20 @@ def check_place(path: str | Path) -> None:
         raise MorlError(f"expected a new folder for the policy, {path} holds something else; choose another")
 
 
-def load_policy(path: str | Path, *, device: torch.device | str = "cpu") -> ChosenPolicy:
+def load_policy(
+    path: str | Path, *, device: torch.device | str = "cpu", trust: Trust = False
+) -> ChosenPolicy:
     """The policy that `Choice.save` or `morl choose --out` wrote, ready to act on `device`.
 
     Raises:
         CheckpointError: there is none, or it is damaged.
+        TrustError: its agent is of a class that is not registered, and the folder comes from elsewhere; allow it by
+            `trust`, see `morl.trust`.
     """
     from morl.agent import Agent
 
-    state = store.load(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
+    state, signed = store.load_signed(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
+    trust = signed or trust
     try:
         header = state["policy"]
         preference, member = header["preference"], header["member"]
@@ -194,18 +198,18 @@ def load_policy(path: str | Path, *, device: torch.device | str = "cpu") -> Chos
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is no whole policy ({error!r}); write it again") from None
     try:
-        agent = Agent.from_state(saved, device=device, source=str(path))
+        agent = Agent.from_state(saved, device=device, source=str(path), trust=trust)
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is no whole policy: its agent cannot be made ({error!r})") from error
     return ChosenPolicy(agent, preference=preference, member=member, metadata=header)
 
 
-def environment_of(policy: ChosenPolicy) -> tuple[str, dict[str, Any]]:
+def environment_of(policy: ChosenPolicy, trust: Trust = False) -> tuple[str, dict[str, Any]]:
     """The environment that a policy's folder names, and its keyword arguments.
 
     Raises:
         CheckpointError: the entries are of the wrong type.
-        MorlError: see `check_environment`.
+        TrustError: they name code that the user did not say; see `morl.trust`.
     """
     env = policy.metadata.get("env", policy.agent.env_id)
     kwargs = policy.metadata.get("env_kwargs", {})
@@ -214,43 +218,8 @@ def environment_of(policy: ChosenPolicy) -> tuple[str, dict[str, Any]]:
             f"expected a policy with the id of an environment and a dictionary of arguments, got {env!r} and "
             f"{kwargs!r}; write the policy again"
         )
-    check_environment(env, kwargs)
+    check(code_names(env, values=kwargs), "this policy", trust or policy.own)
     return env, kwargs
-
-
-def check_environment(env: str, kwargs: Mapping[str, Any] | None = None) -> None:
-    """Refuse an environment that a folder names and that could be anything.
-
-    A name "module:Class", there or among the arguments, is looked up and called when the environment is
-    made. Only classes with `reset` and `step` may be: a folder from a stranger must not run anything else.
-
-    Raises:
-        MorlError: a name of something else.
-    """
-    for path in _paths((env, kwargs)):
-        try:
-            found = registry.resolve(path)
-        except MorlError:
-            continue  # such as a time of day; what does not exist cannot be called
-        if not (isinstance(found, type) and hasattr(found, "reset") and hasattr(found, "step")):
-            raise MorlError(
-                f"expected the id or the class of an environment, this folder names {path}, which could do "
-                "anything; if you trust it, name the environment yourself: --env, and --env-kwargs"
-            )
-
-
-def _paths(value: Any) -> Iterator[str]:
-    """All texts in nested JSON values that look like "module:attribute", terms in brackets cut off."""
-    if isinstance(value, str):
-        found = PATH.match(value)
-        if found is not None:
-            yield found[0]
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _paths(item)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _paths(item)
 
 
 def _checked_member(member: Any, agent: Any) -> int:

@@ -28,6 +28,7 @@ from morl.errors import MorlError
 from morl.front import Front
 from morl.judging import mean_returns, to_choose_from, to_unit_ranges
 from morl.runs import Run
+from morl.trust import code_names
 from morl.utility import UtilityFunction
 
 if TYPE_CHECKING:
@@ -146,13 +147,22 @@ class Choice:
                     "the policies of a set (--members)"
                 )
             member = self.index
-        return ChosenPolicy(agent, preference=self.preference, member=member, metadata=self._metadata())
+        environment, vouched = self._environment()
+        metadata = environment | self._metadata()
+        policy = ChosenPolicy(agent, preference=self.preference, member=member, metadata=metadata)
+        policy.own = agent.own and vouched
+        return policy
 
-    def _environment(self) -> dict[str, Any]:
-        """The environment that paid the returns: the run's, unless the front is of another."""
+    def _environment(self) -> tuple[dict[str, Any], bool]:
+        """The environment that paid the returns, and whether the user vouches for it (`morl.trust`).
+
+        It is the run's, unless the front is of another.
+        """
         if self.run is not None and self.run.front().env_id == self.front.env_id:
-            return {"env": self.run.config.env, "env_kwargs": self.run.config.env_kwargs}
-        return {"env": self.front.env_id, "env_kwargs": {}}
+            config = self.run.recorded
+            return {"env": config.env, "env_kwargs": config.env_kwargs}, self.run.trusted
+        vouched = not code_names(self.front.env_id)
+        return {"env": self.front.env_id, "env_kwargs": {}}, vouched
 
     def _metadata(self) -> dict[str, Any]:
         """What the policy's folder says of it, as JSON values."""
@@ -163,7 +173,6 @@ class Choice:
         if front.episode_returns_undiscounted is not None:
             expected["undiscounted"] = _row(mean_returns(front, undiscounted=True), row)
         return {
-            **self._environment(),
             "objectives": list(front.objectives),
             "units": [units.get(name, "") for name in front.objectives],
             "gamma": front.gamma,

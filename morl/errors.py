@@ -26,3 +26,7 @@ class CheckpointError(MorlError):
 
 class NonFiniteError(MorlError):
     """A reward, loss or observation turned NaN or infinite; the message names where."""
+
+
+class TrustError(MorlError):
+    """A file names code, such as `module:Class`, which its reader has not allowed; nothing was imported."""

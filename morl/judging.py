@@ -29,8 +29,11 @@ class Source(NamedTuple):
     """The run whose front it is, if there is one."""
 
 
-def source_of(source: Any) -> Source:
-    """The front of a run, its directory, a front's file or a `Front`; and the run if there is one."""
+def source_of(source: Any, *, trust: bool = False) -> Source:
+    """The front of a run, its directory, a front's file or a `Front`; and the run if there is one.
+
+    A run opened here may be asked to call what it names only with `trust`, if it comes from elsewhere.
+    """
     if isinstance(source, Front):
         return Source(source, None)
     if isinstance(source, Run):
@@ -42,12 +45,12 @@ def source_of(source: Any) -> Source:
         )
     path = Path(source)
     if path.is_dir() or is_run(path):
-        run = Run.open(path)
+        run = Run.open(path, trust=trust)
         return Source(run.front(), run)
     return Source(Front.load(path), None)
 
 
-def to_choose_from(source: Any, *, front: Any = None, members: bool = False) -> Source:
+def to_choose_from(source: Any, *, front: Any = None, members: bool = False, trust: bool = False) -> Source:
     """The run and the front that a choice is made from: another evaluation of it, or that of all its policies.
 
     Args:
@@ -55,11 +58,12 @@ def to_choose_from(source: Any, *, front: Any = None, members: bool = False) -> 
         front: another evaluation, a `Front` or its file, to take in the place of the run's own.
         members: evaluate every policy of an agent that is a set of policies as the run's own front was
             evaluated, unless that has them all.
+        trust: as for `source_of`.
 
     Raises:
         MorlError: both at once, members of a front without a run, or of an agent that has none.
     """
-    found = source_of(source)
+    found = source_of(source, trust=trust)
     if front is not None and members:
         raise MorlError("expected another evaluation (front) or all policies (members), got both; drop one")
     if front is not None:

@@ -15,6 +15,7 @@ Nothing here imports torch or gymnasium.
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -268,8 +269,20 @@ def resolve(path: str) -> Any:
     return found
 
 
+module_folder: str | None = None
+"""Where `import_module` looks last; the command line looks in the folder that it runs in.
+
+Only from the first such import on: else any module that is missing, an extra's for one, would be taken from there.
+"""
+
+
 def import_module(name: str, path: str) -> ModuleType:
-    """The module called `name`, which `path` asks for; `MorlError` where there is none."""
+    """The module called `name`, which `path` asks for; `MorlError` where there is none.
+
+    For names that the user said: see `morl.trust`.
+    """
+    if module_folder is not None and module_folder not in sys.path:
+        sys.path.append(module_folder)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

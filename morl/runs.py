@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from morl import registry, store
 from morl._arrays import as_count
-from morl.errors import CheckpointError, MorlError
+from morl.errors import CheckpointError, MorlError, TrustError
 from morl.front_fields import installed_versions
 from morl.locking import lock_folder
+from morl.trust import Trust, check, code_names
 
 if TYPE_CHECKING:
     from morl.agent import Agent, Callback
@@ -75,6 +76,10 @@ class RunConfig:
         as_count(self.num_envs, name="the number of environments (num_envs)")
         as_count(self.seed, name="the seed", minimum=0)
 
+    def code_names(self) -> list[str]:
+        """All names in it that make Python import what is not registered."""
+        return code_names(self.env, self.agent, values=[self.env_kwargs, self.settings])
+
     def complete(self) -> RunConfig:
         """The same with every setting of the agent spelt out, as JSON keeps it; checks agent and settings."""
         from morl.agent import make_config, restore_tuples
@@ -86,8 +91,28 @@ class RunConfig:
 class Run:
     """One training in its directory; made by `create` or `open`."""
 
-    def __init__(self, path: Path, config: RunConfig, details: dict[str, Any]) -> None:
-        self.path, self.config, self._details = path, config, details
+    def __init__(
+        self, path: Path, config: RunConfig, details: dict[str, Any], *, trust: Trust = True
+    ) -> None:
+        self.path, self.recorded, self._details, self._trust = path, config, details, trust
+
+    @property
+    def config(self) -> RunConfig:
+        """What to train by. (`recorded` is the same, to be shown only: it may name what nobody should call.)
+
+        Raises:
+            TrustError: it names code that is neither registered nor said by the user.
+        """
+        check(self.recorded.code_names(), self.path, self._trust)
+        return self.recorded
+
+    @property
+    def trusted(self) -> bool:
+        """Whether all code that the configuration names may be called."""
+        try:
+            return bool(self.config)
+        except TrustError:
+            return False
 
     @classmethod
     def create(cls, path: str | Path, config: RunConfig) -> Self:
@@ -112,8 +137,12 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, *, trust: Trust = False) -> Self:
         """The run that `create` began.
+
+        Args:
+            path: its directory.
+            trust: allow the code that a directory from elsewhere names (True), or the names that the user said.
 
         Raises:
             CheckpointError: there is none, or its `config.json` is damaged.
@@ -136,13 +165,16 @@ class Run:
                 f"expected version {SCHEMA_VERSION} in {file}, found {document.get('version')}; "
                 "read it with the version of morl that wrote it"
             )
+        signed = False
+        if "sha256" in document:  # older versions wrote none
+            document, signed = store.unseal(document, file)
         known = {entry.name for entry in fields(RunConfig)}
         try:
             config = RunConfig(**{name: value for name, value in document["config"].items() if name in known})
             details = {name: document[name] for name in ("created", "threads", "versions")}
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{file} is damaged, entries are missing ({error}); restore it") from error
-        return cls(path, config, details)
+        return cls(path, config, details, trust=signed or trust)
 
     def adopt(self, config: RunConfig) -> None:
         """Take over what may change when a run is resumed (budget, device) from `config`.
@@ -155,7 +187,7 @@ class Run:
         if different:
             listed = "; ".join(_difference(name, mine[name], theirs[name]) for name in different)
             raise MorlError(f"expected the settings that {self.path} began with: {listed}")
-        self.config = replace(self.config, **{name: theirs[name] for name in EXTENDABLE})
+        self.recorded = replace(self.recorded, **{name: theirs[name] for name in EXTENDABLE})
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the right to write this run; a second process gets a `MorlError`."""
@@ -179,7 +211,7 @@ class Run:
             raise CheckpointError(
                 f"expected an agent in {self.path}, found none yet; let the run begin (--resume)"
             )
-        return load(self.path / "agent", device=device)
+        return load(self.path / "agent", device=device, trust=self._trust)
 
     def save_checkpoint(self, agent: Agent) -> None:
         """Write everything that training needs to go on, and the agent as it is now."""
@@ -239,11 +271,13 @@ class Run:
 
         Raises:
             MorlError: another process is writing this run, or the budget is too small for one step.
+            TrustError: the run comes from elsewhere and names code that was not allowed.
             CheckpointError: the checkpoint is damaged; nothing has been overwritten.
             RunInterrupted: SIGINT, SIGTERM or SIGHUP came; the run can be resumed.
         """
         from morl.training import train_run
 
+        check(self.recorded.code_names(), self.path, self._trust)
         with self.lock():
             self._write_config()
             return train_run(
@@ -288,10 +322,11 @@ class Run:
         document = {
             "format": FORMAT,
             "version": SCHEMA_VERSION,
-            "config": asdict(self.config),
+            "config": asdict(self.recorded),
             **self._details,
         }
-        store.atomic_write(self.path / "config.json", json.dumps(document, indent=2) + "\n")
+        sealed = store.seal(document, own=self.trusted)
+        store.atomic_write(self.path / "config.json", json.dumps(sealed, indent=2) + "\n")
 
 
 def is_run(path: str | Path) -> bool:

@@ -19,6 +19,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morl import trust
 from morl.errors import CheckpointError, MorlError
 
 if TYPE_CHECKING:
@@ -40,14 +41,58 @@ def atomic_write(path: str | Path, data: str | bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-        _rename(temporary, path)
+        _write(temporary, data)
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
     return path
 
 
-def save(path: str | Path, state: dict[str, Any], *, format: str, version: int) -> Path:
+def create(path: str | Path, data: str | bytes, *, mode: int = 0o666) -> Path:
+    """Write a file that is not there yet, whole at once; of several writers of one name, one succeeds.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        _write(temporary, data, mode)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links: take the name first
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, mode))
+            os.replace(temporary, path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def seal(document: dict[str, Any], *, own: bool) -> dict[str, Any]:
+    """The document with a checksum and, where it is the user's `own`, with the user's signature."""
+    digest = _json_digest(document)
+    return {**document, "sha256": digest, **({"signature": trust.sign(digest)} if own else {})}
+
+
+def unseal(document: dict[str, Any], file: Path) -> tuple[dict[str, Any], bool]:
+    """The document as it was before `seal`, and whether this user signed it.
+
+    Raises:
+        CheckpointError: the checksum is of another content.
+    """
+    digest, signature = document.get("sha256"), document.get("signature")
+    content = {name: value for name, value in document.items() if name not in ("sha256", "signature")}
+    if _json_digest(content) != digest:
+        raise CheckpointError(f"{file} is damaged: its checksum differs from its content; {_RESTORE}")
+    return content, trust.is_signed(digest, signature)
+
+
+def save(path: str | Path, state: dict[str, Any], *, format: str, version: int, own: bool = True) -> Path:
     """Write `state` as the folder `path`, replacing what it held in one step.
 
     Args:
@@ -56,6 +101,7 @@ def save(path: str | Path, state: dict[str, Any], *, format: str, version: int) 
             None. Tuples come back as lists; numbers come back exactly, NaN and infinities included.
         format: what kind of state this is; `load` refuses any other.
         version: version of that format.
+        own: whether all code that it names is the user's; see `morl.trust`.
 
     Raises:
         MorlError: `state` holds something else; the message says where.
@@ -90,7 +136,7 @@ def save(path: str | Path, state: dict[str, Any], *, format: str, version: int) 
         "tensors": {"file": name, "sha256": digest},
         "state": structure,
     }
-    document["sha256"] = _json_digest(document)
+    document = seal(document, own=own)
     atomic_write(path / STATE_FILE, json.dumps(document, indent=1, allow_nan=False))
     for leftover in (*path.glob("tensors-*.safetensors"), *path.glob(".*.tmp")):
         if leftover.name != name:
@@ -101,7 +147,14 @@ def save(path: str | Path, state: dict[str, Any], *, format: str, version: int) 
 def load(
     path: str | Path, *, format: str, version: int, device: torch.device | str = "cpu"
 ) -> dict[str, Any]:
-    """Read what `save` wrote, tensors on `device`.
+    """Read what `save` wrote, tensors on `device`; errors as for `load_signed`."""
+    return load_signed(path, format=format, version=version, device=device)[0]
+
+
+def load_signed(
+    path: str | Path, *, format: str, version: int, device: torch.device | str = "cpu"
+) -> tuple[dict[str, Any], bool]:
+    """What `load` returns, and whether this user signed it as their own.
 
     Raises:
         CheckpointError: nothing was saved here, another format or version, or a damaged file; the message
@@ -110,7 +163,7 @@ def load(
     from safetensors.torch import load_file
 
     path = Path(path)
-    document = _read_document(path, format, version)
+    document, signed = _read_document(path, format, version)
     file = path / document["tensors"]["file"]
     if not file.is_file():
         raise CheckpointError(f"expected the tensors in {file}, found no such file; {_RESTORE}")
@@ -120,14 +173,14 @@ def load(
         )
     tensors = load_file(file, device=str(device))
     decoded: dict[str, Any] = _decode(document["state"], tensors)
-    return decoded
+    return decoded, signed
 
 
 _RESTORE = "restore the folder from a copy, or write it again"
 
 
-def _read_document(path: Path, format: str, version: int) -> dict[str, Any]:
-    """The checked content of `state.json`."""
+def _read_document(path: Path, format: str, version: int) -> tuple[dict[str, Any], bool]:
+    """The checked content of `state.json`, and whether this user signed it."""
     file = path / STATE_FILE
     if not file.is_file():
         found = "no such folder" if not path.exists() else f"no {STATE_FILE} in it"
@@ -146,10 +199,7 @@ def _read_document(path: Path, format: str, version: int) -> dict[str, Any]:
             f"expected version {version} of {format} in {path}, found version {document['version']}, "
             f"written by morl {writer}; read it with that version of morl"
         )
-    digest = document.pop("sha256")
-    if _json_digest(document) != digest:
-        raise CheckpointError(f"{file} is damaged: its checksum differs from its content; {_RESTORE}")
-    return document
+    return unseal(document, file)
 
 
 def _encode(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
@@ -208,13 +258,26 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
 
 
+def _write(path: Path, data: str | bytes, mode: int = 0o666) -> None:
+    """Make a file whose content is on the disk."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _rename(temporary: Path, path: Path) -> None:
     """Give a complete file its name, once its content is on the disk."""
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    if os.name == "posix":  # the name itself is on the disk only once its folder is
-        folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk, without which a file there may be lost."""
+    if os.name == "posix":
+        folder = os.open(path, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:

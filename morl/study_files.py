@@ -169,7 +169,7 @@ def _read(found: Found, label: str, unsaid: Unsaid) -> Entry:
         run = Run.open(path)
         front = run.front()
         history = read_history(path, front.num_objectives)
-        more = {"config": asdict(run.config), "created": creation_time(run.created)}
+        more = {"config": asdict(run.recorded), "created": creation_time(run.created)}
         group = front.agent or label
     elif isinstance(content, Front):
         front, group = content, content.agent or label

@@ -7,12 +7,12 @@ a user's callable into a checked utility function.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, NewType, TypeAlias
 
 import numpy as np
 
+from morl import registry
 from morl import weights as preference_weights
 from morl._arrays import Array, as_count, as_vector, check_finite, to_float64
 from morl.errors import MorlError
@@ -238,12 +238,7 @@ def _resolve(name: str) -> Any:
             f"unknown utility {name!r}: expected 'linear' or 'module:function'; a Chebyshev utility needs a "
             "reference point: pass morl.utility.Chebyshev(reference)"
         )
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except ImportError as error:
-        raise MorlError(f"cannot import the module of the utility {name!r}: {error}") from error
-    except AttributeError as error:
-        raise MorlError(f"the module {module_name!r} of the utility {name!r} has no {attribute!r}") from error
+    return registry.resolve(name)
 
 
 def _name(function: Any) -> str:

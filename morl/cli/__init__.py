@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from morl import registry
 from morl.cli.output import complain, outputs
-from morl.errors import MorlError
+from morl.errors import MorlError, TrustError
 from morl.signals import catching, shielded
 
 DESCRIPTION = """Multi-objective reinforcement learning: train agents on environments with vector rewards,
@@ -36,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                     command.run(options)
             finally:
                 sys.stdout.flush()
+        except TrustError as error:
+            complain("error", f"{error}: {shlex.join(['morl', *arguments, '--trust'])}")
+            return 2
         except (MorlError, OSError) as error:  # a file that cannot be read or written names itself
             complain("error", error)
             return 2
@@ -48,11 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _find_modules_here() -> None:
     """Let module:Class find what lies in the current folder."""
     try:
-        here = os.getcwd()
+        registry.module_folder = os.getcwd()
     except FileNotFoundError:
         raise MorlError("the current folder was deleted; change into another one") from None
-    if here not in sys.path:
-        sys.path.append(here)
 
 
 def _parse(arguments: list[str]) -> Any:

@@ -20,6 +20,8 @@ class Chosen:
     members: FlagCreatePairsOff[bool] = False
     """Evaluate all policies of an agent that is a set of them (mo-q-learning, pareto-q-learning, evolution, morld,
     sweep) where its front has not all, as those of older runs and of more than 200 policies."""
+    trust: FlagCreatePairsOff[bool] = False
+    """Import and call whatever a run that comes from elsewhere names; it can do anything."""
     undiscounted: FlagCreatePairsOff[bool] = False
     """Go by what episodes earn in all; by default returns are under the front's discount."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None

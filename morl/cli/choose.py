@@ -19,7 +19,7 @@ from morl.plain_text import plain
 
 def run(options: Choose) -> None:
     """Choose, print what was chosen from, write the policy if asked."""
-    source = source_of(options.path)
+    source = source_of(options.path, trust=options.trust)
     m = source.front.num_objectives
     choice = choose(
         source.run or source.front,

@@ -28,7 +28,7 @@ def run(options: Elicit) -> None:
         raise MorlError(f"expected at least one question, got --questions {options.questions}")
     if options.out is not None:
         check_place(options.out)
-    found = to_choose_from(options.path, front=options.front, members=options.members)
+    found = to_choose_from(options.path, front=options.front, members=options.members, trust=options.trust)
     front = found.front
     if options.out is not None:
         check_writable(found, options)
@@ -159,6 +159,7 @@ def again(options: Elicit, session: Elicitation) -> str:
     words = ["morl", "choose", path_word(options.path), "--weights", *weights_text(session.weights).split()]
     words += ["--front", path_word(options.front)] if options.front is not None else []
     words += ["--members"] if options.members else []
+    words += ["--trust"] if options.trust else []
     words += ["--undiscounted"] if options.undiscounted else []
     return "the same without questions: " + shell_command(*words)
 

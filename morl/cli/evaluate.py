@@ -11,7 +11,7 @@ import numpy as np
 from morl import weights as preference_weights
 from morl._arrays import Array
 from morl.agent import load
-from morl.artefact import ChosenPolicy, check_environment, environment_of, is_policy, load_policy
+from morl.artefact import ChosenPolicy, environment_of, is_policy, load_policy
 from morl.cli.options import Evaluate, Trained
 from morl.cli.output import say
 from morl.cli.tables import print_comparison
@@ -21,6 +21,7 @@ from morl.errors import MorlError
 from morl.evaluation import evaluate
 from morl.front import Front
 from morl.runs import Run, is_run
+from morl.trust import check, code_names
 
 
 def run(options: Evaluate) -> None:
@@ -111,18 +112,19 @@ class Subject(NamedTuple):
 
 def subject(options: Trained) -> Subject:
     """The agent or the chosen policy, its environment and that environment's keyword arguments."""
-    path, env, given = options.path, options.env, options.env_kwargs
+    path, env, given, trust = options.path, options.env, options.env_kwargs, options.trust
     if is_run(path):
-        run = Run.open(path)
+        run = Run.open(path, trust=trust)
         kwargs = run.config.env_kwargs if env is None else {}
-        return Subject(run.load_agent(options.device), env or run.config.env, {**kwargs, **given})
+        agent: Any = run.load_agent(options.device)
+        return Subject(agent, run.config.env if env is None else env, {**kwargs, **given})
     if is_policy(path):
-        policy = load_policy(path, device=options.device)
+        policy = load_policy(path, device=options.device, trust=trust)
         if env is not None:
             return Subject(policy, env, given, policy)
-        env, kwargs = environment_of(policy)
+        env, kwargs = environment_of(policy, trust)
         return Subject(policy, env, {**kwargs, **given}, policy)
-    agent = load(path, device=options.device)
+    agent = load(path, device=options.device, trust=trust)
     if env is None:
-        check_environment(agent.env_id)
-    return Subject(agent, env or agent.env_id, given)
+        check(code_names(agent.env_id), path, trust or agent.own)
+    return Subject(agent, agent.env_id if env is None else env, given)

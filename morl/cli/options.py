@@ -21,6 +21,7 @@ from morl.errors import MorlError
 
 if TYPE_CHECKING:
     from morl.runs import RunConfig
+    from morl.trust import Trust
 
 
 def _named(metavar: str, hint: str = "") -> Any:
@@ -75,6 +76,8 @@ class Train:
         int | Literal["auto"] | None, _named("INT|auto", "(default: auto; a resumed run's own)")
     ] = None
     """Threads to compute with; auto is one, unless more are measured to pay or OMP_NUM_THREADS says otherwise."""
+    trust: Switch = False
+    """Import and call whatever the run of --resume or --like names, though it comes from elsewhere."""
     quiet: Switch = False
     """Show no progress."""
 
@@ -93,6 +96,8 @@ class Trained:
     """Where the agent acts."""
     threads: Annotated[int | Literal["auto"], _named("INT|auto")] = "auto"
     """Threads to compute with; auto is one, unless more are measured to pay or OMP_NUM_THREADS says otherwise."""
+    trust: Switch = False
+    """Import and call whatever a folder that comes from elsewhere names; it can do anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,13 +234,14 @@ def train_options(arguments: Sequence[str]) -> type:
     """
     name, out = flag_value(arguments, "--agent"), flag_value(arguments, "--out")
     like = flag_value(arguments, "--like")
-    config = None if like is None else _to_follow(like)
+    allowed = said(arguments)
+    config = None if like is None else _to_follow(like, allowed)
     same = ["env", "agent", "num_envs", "backend", "compile", "env_kwargs"]
     if "--resume" in arguments and out is not None:
         from morl.runs import Run, is_run
 
         if is_run(out):
-            config, same = Run.open(out).config, [*same, "seed", "device"]
+            config, same = Run.open(out, trust=allowed).config, [*same, "seed", "device"]
     if config is None:
         return Train if name is None else _with_agent(name, {}, {})
     defaults = {field: getattr(config, field) for field in same} | {"steps": config.total_steps}
@@ -245,7 +251,13 @@ def train_options(arguments: Sequence[str]) -> type:
     return _with_agent(name, {}, defaults)
 
 
-def _to_follow(like: str) -> RunConfig:
+def said(arguments: Sequence[str]) -> Trust:
+    """Which names of code the user allows: everything with --trust, else the words of the command."""
+    words = {part for argument in arguments for part in (argument, argument.partition("=")[2])}
+    return "--trust" in words or words
+
+
+def _to_follow(like: str, allowed: Trust) -> RunConfig:
     """The configuration of the recipe, or of the run, that `like` names."""
     from morl import recipes, registry
     from morl.runs import Run, is_run
@@ -253,7 +265,7 @@ def _to_follow(like: str) -> RunConfig:
     if like in recipes.names():
         return recipes.load(like)
     if is_run(like):
-        return Run.open(like).config
+        return Run.open(like, trust=allowed).config
     raise MorlError(
         f"expected a recipe or a run directory after --like, got {like!r}."
         f"{registry.suggest(like, recipes.names())} `morl list recipes` shows the recipes"

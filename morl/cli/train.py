@@ -65,8 +65,9 @@ def open_run(options: Train, out: Path) -> Run:
         raise MorlError(f"expected a run to resume, {out} holds none; check --out")
     if not (options.resume and exists):
         return Run.create(out, config_of(options))
-    found = Run.open(out)
-    found.adopt(config_of(options))
+    wanted = config_of(options)
+    found = Run.open(out, trust=options.trust or wanted.code_names())
+    found.adopt(wanted)
     return found
 
 

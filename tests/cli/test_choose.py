@@ -137,7 +137,7 @@ def test_a_utility_function_of_the_users_own(
             ["--at-least", "time=-3", "--at-least", "treasure=20"],
             ["no point of the front has", r"treasure 14 \(6 too little\), time -7 \(4 too little\)"],
         ),
-        (["--utility", "nowhere:f"], ["cannot import"]),
+        (["--utility", "nowhere:f"], ["found no .nowhere"]),
         (["--weights", "1,0", "--out", "policy"], ["a front alone has points only"]),
         (
             ["--weights", "1,0", "--undiscounted", "--front", "missing.json"],

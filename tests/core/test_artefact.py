@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,6 @@ import morl
 from morl import artefact, store
 from morl.artefact import ChosenPolicy
 from morl.choosing import choose
-from morl.cli import main
 from morl.errors import CheckpointError, MorlError
 from morl.evaluation import evaluate_members
 from morl.front import Front
@@ -256,41 +254,6 @@ def rewritten(policy: ChosenPolicy, path: Path, **changes: Any) -> Path:
     header = {"preference": [0.5, 0.5], "member": None, **policy.metadata, **changes}
     state = {"policy": header, "agent": policy.agent.to_state()}
     return store.save(path, state, format=artefact.FORMAT, version=artefact.SCHEMA_VERSION)
-
-
-@pytest.mark.parametrize(
-    ("env", "kwargs", "named"),
-    [
-        ("toy_calls:note", {"text": "run"}, "toy_calls:note"),
-        ("toy_calls:note[gain]", {}, "toy_calls:note"),
-        ("toys:PlainCorridor", {"base": [{"make": "toy_calls:note"}]}, "toy_calls:note"),
-        ("toy_calls:Note", {"text": "run"}, "toy_calls:Note"),
-    ],
-)
-def test_a_strangers_folder_runs_nothing(
-    env: str, kwargs: Any, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = ("called = []", "def note(text=None):", "    called.append(text)", "class Note:")
-    lines += ("    def __init__(self, text=None):", "        called.append(text)")
-    (tmp_path / "toy_calls.py").write_text("\n".join(lines))
-    monkeypatch.syspath_prepend(tmp_path)
-    folder = rewritten(
-        ChosenPolicy(agent_of("random"), preference=[0.5, 0.5]), tmp_path / "p", env=env, env_kwargs=kwargs
-    )
-    with pytest.raises(MorlError, match=f"this folder names {named}, which could do anything"):
-        artefact.environment_of(morl.load_policy(folder))
-    for command in (["play", "--no-render"], ["evaluate"]):
-        assert main([command[0], str(folder), *command[1:]]) == 2
-    assert importlib.import_module("toy_calls").called == []
-
-
-@pytest.mark.parametrize(
-    "env", ["deep-sea-treasure-v0", "toys:PlainCorridor", "toys:Nothing", "mo_gymnasium:x-v0"]
-)
-def test_environments_that_a_folder_may_name(env: str) -> None:
-    metadata = {"env": env, "env_kwargs": {"start": "12:30", "slip": 0.5, "at": "noon:sharp"}}
-    policy = ChosenPolicy(agent_of("random"), preference=[0.5, 0.5], metadata=metadata)
-    assert artefact.environment_of(policy) == (env, metadata["env_kwargs"])
 
 
 def test_folders_with_entries_of_another_kind(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from strangers import rewrite
 from toy_runs import CONFIG, config, final_state, train
 from toys import Corridor, CorridorWalker
 
@@ -237,8 +238,6 @@ def test_the_number_of_threads_belongs_to_the_run(tmp_path: Path) -> None:
 
 def test_changed_circumstances_are_said(tmp_path: Path) -> None:
     train(Run.create(tmp_path / "run", CONFIG))
-    document = json.loads((tmp_path / "run" / "config.json").read_text())
-    document["versions"]["torch"] = "0.1"
-    (tmp_path / "run" / "config.json").write_text(json.dumps(document))
+    rewrite(tmp_path / "run" / "config.json", lambda document: document["versions"].update(torch="0.1"))
     with pytest.warns(UserWarning, match=r"began under other circumstances .torch 0\.1"):
         Run.open(tmp_path / "run").warn_of_changes(1)
