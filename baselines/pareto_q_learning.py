@@ -274,6 +274,7 @@ class Tracking:
         agent = self.agent
         state = agent.states.find(agent.states.keys_of(torch.as_tensor(obs, device=agent.device)))
         if len(agent.states) == 0:
+            self.later = self.target
             return torch.zeros_like(state)
         vectors, present, later = agent.sets(state.clamp(min=0))
         present = present & (state != UNKNOWN).view(-1, 1, 1)

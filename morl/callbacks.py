@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from morl.agent import Agent, Callback, check_finite
 from morl.evaluation import evaluate, make_evaluation_env
 from morl.front import Front
-from morl.history import append_evaluation
+from morl.history import append_evaluation, read_evaluations
 from morl.indicators import UndefinedIndicatorError, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
 from morl.progress import ProgressBar
@@ -39,6 +40,10 @@ __all__ = [
 
 LOOK_SECONDS, LOOK_SAMPLES = 0.1, 2**14
 """For the hypervolume of a quick look: exact within these seconds, else estimated in about as long."""
+
+
+LOOK_MEMBERS = 100
+"""The most policies of a set that a quick look follows, unless more answer preferences."""
 
 
 class Cadence:
@@ -79,18 +84,19 @@ class Cadence:
 
 
 class PeriodicEvaluation(Callback):
-    """Evaluates during training and adds hypervolume, expected and commanded utility to the metrics.
+    """Evaluates before, during and after training; adds hypervolume, expected and commanded utility to the metrics.
 
-    A look, not a result: by default one episode per preference, on the batched twin where there is one. It
-    has environments and seeds of its own, so training runs the same with it and without it.
+    A look, not a result: by default one episode per point, on the batched twin where there is one. Its time is no
+    part of `agent.seconds`. It has environments and seeds of its own, so training runs the same with it and without
+    it; at every so many steps, its outcomes are the same too, also of a run that was resumed.
 
     Args:
         env: what to evaluate on, as for `morl.evaluate`.
-        seconds: least time between two evaluations; None to count steps only.
-        steps: environment steps between two evaluations; None to count time only.
-        share: the greatest part of the time that evaluations may take.
-        weights: preferences (k, m); by default `default_weights`, fewer where there is no batched twin.
-        episodes: per preference.
+        seconds: least time between two evaluations; None for none but the first and the last.
+        steps: environment steps between two evaluations, whatever time they take; None to go by `seconds`.
+        share: the greatest part of the time that evaluations which go by `seconds` may take.
+        weights: preferences (W, m); by default `default_weights`, fewer where there is no batched twin.
+        episodes: per point. Of a set of policies at most `LOOK_MEMBERS` are followed.
         seed: of the evaluations, the same for all, so that they differ by the agent only.
         backend: as for `morl.evaluate`.
         env_kwargs: keyword arguments of the environment.
@@ -114,50 +120,75 @@ class PeriodicEvaluation(Callback):
         self.env, self.weights, self.episodes, self.seed = env, weights, episodes, seed
         self.backend, self.env_kwargs = backend, env_kwargs
         self.path = path
-        self.cadence = Cadence(seconds=seconds, steps=steps, share=share)
+        self.cadence = Cadence(seconds=inf if seconds is None else seconds, share=share)
+        if steps is not None:
+            # No share: what is evaluated would depend on the time that it takes.
+            self.cadence = Cadence(steps=steps, share=1.0)
         self.front: Front | None = None
         """The latest outcome."""
+        self._first: Evaluation | None = None
         self._vec: Any = None
 
     def on_start(self, agent: Agent, total_steps: int) -> None:
-        """Begin to count."""
+        """Evaluate what has learned nothing yet, and begin to count."""
+        if agent.steps == 0 or self._owed(agent.steps):
+            self._first = self._look(agent)
         self.cadence.start(agent.steps)
 
     def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
-        """Evaluate if it is time."""
-        if not self.cadence.due(agent.steps):
+        """Evaluate if it is time, or the last iteration is over."""
+        if self._first is not None:
+            # Only now: until something was learned, a run that is killed leaves nothing to go on with.
+            self._keep(self._first)
+            self._first = None
+        last = agent.total_steps - agent.steps < agent.spec.num_envs
+        if not last and not self.cadence.due(agent.steps):
             return
         try:
             with exposed(), self.cadence.occasion(agent.steps):
-                if self._vec is None:
-                    self._prepare(agent)
-                self.front = evaluate(
-                    agent,
-                    self._vec,
-                    weights=self.weights,
-                    episodes=self.episodes,
-                    seed=self.seed,
-                    role="selection",
-                )
-        except (
-            Interrupted
-        ):  # the look is given up; training stops when the other callbacks have had their turn
+                found = self._look(agent)
+        except Interrupted:
+            # The look is given up; training stops when the other callbacks have had their turn.
             return
-        values = indicators_of(self.front)
-        metrics.update({EVALUATION + name: value for name, value in values.items()})
-        if self.path is not None:
-            append_evaluation(
-                self.path,
-                Evaluation(
-                    steps=agent.steps, seconds=agent.seconds, returns=self.front.returns, values=values
-                ),
-            )
+        metrics.update({EVALUATION + name: value for name, value in found.values.items()})
+        self._keep(found)
 
     def on_end(self, agent: Agent) -> None:
         """Close the evaluation's environments."""
         if self._vec is not None:
             self._vec.close()
             self._vec = None
+
+    def _owed(self, steps: int) -> bool:
+        """Whether the look of a run that goes on here was given up, for the signal that stopped it."""
+        every = self.cadence.steps
+        if self.path is None or every is None or not Path(self.path).exists():
+            return False
+        return max((look.steps for look in read_evaluations(self.path)), default=0) < steps // every * every
+
+    def _look(self, agent: Agent) -> Evaluation:
+        if self._vec is None:
+            self._prepare(agent)
+        self.front = evaluate(
+            agent,
+            self._vec,
+            weights=self.weights,
+            episodes=self.episodes,
+            seed=self.seed,
+            role="selection",
+            members=LOOK_MEMBERS,
+        )
+        return Evaluation(
+            steps=agent.steps,
+            seconds=agent.seconds,
+            returns=self.front.returns,
+            values=indicators_of(self.front),
+            preferences=len(self.weights),
+        )
+
+    def _keep(self, found: Evaluation) -> None:
+        if self.path is not None:
+            append_evaluation(self.path, found)
 
     def _prepare(self, agent: Agent) -> None:
         """Environments for all rows, kept for the whole training."""

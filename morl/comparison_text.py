@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from morl import registry
 from morl.comparison import BEST_KNOWN, Comparison
+from morl.study import Entry
 
 if TYPE_CHECKING:
     from morl.study import Entry
@@ -133,6 +134,18 @@ def _beyond_known(comparison: Comparison) -> list[str]:
         for label, front in comparison.fronts.items()
         if ((front.returns @ comparison.weights.T).max(axis=0) > most + slack).any()
     ]
+
+
+def of_looks(entries: Iterable[Entry], comparison: Comparison) -> str | None:
+    """What learning curves show that tables do not: utilities over other preferences; None where they do not."""
+    counts = {look.preferences for entry in entries for look in entry.history} - {None}
+    if counts <= {len(comparison.weights)}:
+        return None
+    numbers = " or ".join(str(count) for count in sorted(filter(None, counts)))
+    return (
+        f"curves are of quick looks, utilities over {numbers} preferences; tables and the known front: over "
+        f"{len(comparison.weights)}"
+    )
 
 
 def listed(items: Sequence[str]) -> str:

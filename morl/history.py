@@ -2,10 +2,13 @@
 
 One line per periodic evaluation, appended as it comes:
 
-    {"steps": 40960, "seconds": 31.2, "returns": [[1.0, -1.0], ...], "values": {"hypervolume": 812.4, ...}}
+    {"steps": 40960, "seconds": 31.2, "preferences": 101, "returns": [[1.0, -1.0], ...], "values":
+     {"hypervolume": 812.4, ...}}
 
-`returns` holds the mean return of each preference (k, m), `values` the indicators as in metrics.csv. A resumed
-run cuts the file back to its checkpoint; a last line that a crash cut off is left out.
+`returns` holds the mean return of each point (k, m): of each preference, or of each policy of an agent that is a set
+of policies. `values` holds the indicators as in metrics.csv, and `preferences` over how many preferences utilities
+are (null in older files). A resumed run cuts the file back to its checkpoint; a last line that a crash cut off is
+left out.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from morl._arrays import as_points, as_vector
+from morl._arrays import as_count, as_points, as_vector
 from morl.errors import CheckpointError, MorlError
 from morl.store import atomic_write
 from morl.study import Evaluation
@@ -32,6 +35,7 @@ def append_evaluation(path: str | Path, evaluation: Evaluation) -> None:
         {
             "steps": evaluation.steps,
             "seconds": round(evaluation.seconds, 3),
+            "preferences": evaluation.preferences,
             "returns": evaluation.returns.tolist(),
             "values": dict(evaluation.values),
         },
@@ -112,6 +116,9 @@ def _evaluation(document: Any) -> Evaluation:
     steps, values = document["steps"], document["values"]
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
         raise MorlError(f"expected steps to be an integer of at least 0, got {steps!r}")
+    preferences = document.get("preferences")
+    if preferences is not None:
+        preferences = as_count(preferences, name="preferences")
     if not isinstance(values, Mapping):
         raise MorlError(f"expected values to map names to numbers, got {values!r}")
     (seconds,) = as_vector([document["seconds"]], name="seconds")
@@ -119,6 +126,7 @@ def _evaluation(document: Any) -> Evaluation:
         steps=steps,
         seconds=float(seconds),
         returns=as_points(document["returns"], name="returns"),
+        preferences=preferences,
         values={
             str(name): float(as_vector([value], name=f"values.{name}")[0]) for name, value in values.items()
         },

@@ -102,6 +102,11 @@ class EnvCard:
     """The extra of `morl` that installs what the environment needs, such as "mujoco"; None for nothing more."""
 
     def __post_init__(self) -> None:
+        called = [objective.name for objective in self.objectives]
+        if not all(isinstance(name, str) and name.strip() for name in called) or len(set(called)) < len(
+            called
+        ):
+            raise EnvError(f"expected different names for the objectives of {self.id}, got {called!r}")
         names = [protocol.name for protocol in self.protocols]
         if self.default_protocol not in names:
             raise EnvError(

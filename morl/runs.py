@@ -42,7 +42,7 @@ SCHEMA_VERSION = 1
 UNBEGUN = (".lock", "config.json")
 """What the directory of a run holds whose training has not begun."""
 
-EXTENDABLE = ("total_steps", "device")
+EXTENDABLE = ("total_steps", "device", "evaluation_steps")
 """What may change when a run is resumed."""
 
 
@@ -70,11 +70,15 @@ class RunConfig:
     """Keyword arguments of the environment."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The agent's settings; those not given take their defaults."""
+    evaluation_steps: int | None = None
+    """Environment steps between two evaluations during training; None to go by time."""
 
     def __post_init__(self) -> None:
         as_count(self.total_steps, name="the budget (total_steps)")
         as_count(self.num_envs, name="the number of environments (num_envs)")
         as_count(self.seed, name="the seed", minimum=0)
+        if self.evaluation_steps is not None:
+            as_count(self.evaluation_steps, name="the steps between two evaluations (evaluation_steps)")
 
     def code_names(self) -> list[str]:
         """All names in it that make Python import what is not registered."""
@@ -177,7 +181,7 @@ class Run:
         return cls(path, config, details, trust=signed or trust)
 
     def adopt(self, config: RunConfig) -> None:
-        """Take over what may change when a run is resumed (budget, device) from `config`.
+        """Take over what may change when a run is resumed (budget, device, evaluations) from `config`.
 
         Raises:
             MorlError: `config` differs in anything else; the message lists it.
@@ -247,7 +251,7 @@ class Run:
             agent.load_training(state["training"])
             agent.steps, agent.seconds = state["steps"], state["seconds"]
         cut_csv(self.path / "metrics.csv", agent.steps)
-        cut_evaluations(self.path / FILE, agent.steps)
+        cut_evaluations(self.path / FILE, agent.steps if found else -1)
         return found
 
     def train(
@@ -255,7 +259,7 @@ class Run:
         *,
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
-        evaluation_seconds: float = 30.0,
+        evaluation_seconds: float | None = 30.0,
         checkpoint_seconds: float = 60.0,
         threads: Threads | None = None,
     ) -> Front:
@@ -264,7 +268,8 @@ class Run:
         Args:
             callbacks: called beside the run's own.
             progress: show a progress bar.
-            evaluation_seconds: least time between two evaluations during training.
+            evaluation_seconds: least time between two evaluations during training, unless the configuration has
+                `evaluation_steps`; None for none but the first, of what is not trained, and the last.
             checkpoint_seconds: least time between two checkpoints.
             threads: how many torch computes with, as for `Agent.learn`; by default as many as the run began with, so
                 that a resumed run ends bit for bit where an uninterrupted one does.

@@ -39,7 +39,7 @@ class EnvSpec:
         """The specification of a tensor vector environment (see `morl.make_vec`).
 
         Raises:
-            EnvError: `env` does not say that its reward is a vector.
+            EnvError: `env` does not say that its reward is a vector, or names its objectives wrongly.
         """
         if isinstance(env, cls):
             return env
@@ -49,6 +49,7 @@ class EnvSpec:
                 f"expected a vector-reward environment made by morl.make_vec, got {type(env).__name__}; "
                 "wrap it: morl.make_vec(env_or_id_or_factory, num_envs=...)"
             )
+        objectives_of(env)  # raises what would else be found out when all is learned
         return cls(
             env_id=env.env_id,
             single_observation_space=env.single_observation_space,
@@ -87,12 +88,23 @@ class EnvSpec:
 def declared_objectives(value: Any, count: int) -> tuple[Objective, ...] | None:
     """What an environment's attribute `objectives` says: `Objective`s or names, one for each component.
 
-    None where it says nothing, or means something else by that name.
+    None where it says nothing, or means something else by that name: whatever is no list with a name in it.
+
+    Raises:
+        EnvError: names that are not one for each component, different and not empty. Fronts need them so; they are
+            looked at before anything is learned.
     """
-    if not isinstance(value, (list, tuple)) or len(value) != count:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)) or not any(isinstance(item, (str, Objective)) for item in value):
         return None
-    if not all(isinstance(item, (str, Objective)) for item in value):
-        return None
+    names = [item.name if isinstance(item, Objective) else item for item in value]
+    texts = [name for name in names if isinstance(name, str) and name.strip()]
+    if not len(texts) == len(names) == len(set(texts)) == count:
+        raise EnvError(
+            f"expected the environment's attribute objectives to hold {count} different names, one for each entry of "
+            f"its reward, got {names!r}; name them so, or call the attribute something else"
+        )
     return tuple(Objective(item, "", "") if isinstance(item, str) else item for item in value)
 
 

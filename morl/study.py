@@ -29,9 +29,11 @@ class Evaluation:
     seconds: float
     """Seconds trained until then."""
     returns: Array
-    """Mean return of each preference (k, m); (0, m) where only the values were kept."""
+    """Mean return of each point (k, m); (0, m) where only the values were kept."""
     values: Mapping[str, float] = field(default_factory=dict)
     """Indicators under their names in metrics.csv, such as "hypervolume" and "commanded_utility"."""
+    preferences: int | None = None
+    """Over how many preferences the utilities are; None where it was not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from morl import pictures
 from morl._arrays import Array
 from morl.comparison import Comparison
+from morl.comparison_text import of_looks
 from morl.errors import MorlError
 from morl.front import Front
 from morl.scores import NORMALISED, scale
@@ -120,6 +121,7 @@ def _curves(found: StudyComparison, section: str, path: Path, runs: bool) -> Pat
         or None,
         levels=levels,
         level_label=comparison.known_label,
+        note=of_looks(found.study.environments[section], comparison),
         title=section,
     )
 

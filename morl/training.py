@@ -41,7 +41,7 @@ def train_run(
     *,
     callbacks: Sequence[Callback],
     progress: bool,
-    evaluation_seconds: float,
+    evaluation_seconds: float | None,
     checkpoint_seconds: float,
     threads: Threads | None,
 ) -> Front:
@@ -53,6 +53,7 @@ def train_run(
         PeriodicEvaluation(
             config.env,
             seconds=evaluation_seconds,
+            steps=config.evaluation_steps,
             env_kwargs=config.env_kwargs,
             path=run.path / history.FILE,
         ),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
@@ -49,6 +51,32 @@ def whole_number(text: str) -> int:
     if not number.is_integer():
         raise ValueError(f"expected a whole number, got {text}")
     return int(number)
+
+
+class Pace(NamedTuple):
+    """How often something is done: every so many seconds, or every so many steps."""
+
+    seconds: float | None
+    steps: int | None
+
+
+PACE = re.compile(r"([\d._]+(?:e[+-]?\d+)?)\s*(s|min|h|steps?|)", re.IGNORECASE)
+SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def pace(text: str) -> Pace:
+    """`30s`, `5min`, `1h`, `30.0` (seconds), `50000steps` or `5e4 steps`.
+
+    Raises:
+        MorlError: anything else, or less than one step.
+    """
+    found = PACE.fullmatch(text.strip())
+    with suppress(ValueError):
+        if found is not None and found[2].lower() in SECONDS:
+            return Pace(float(found[1]) * SECONDS[found[2].lower()], None)
+        if found is not None and (steps := whole_number(found[1])) >= 1:
+            return Pace(None, steps)
+    raise MorlError(f"expected a time such as 30s or 5min, or steps such as 50000steps; got {text!r}")
 
 
 def weight_numbers(words: Sequence[str], m: int) -> list[float]:

@@ -68,8 +68,10 @@ class Train:
     options change them."""
     resume: Switch = False
     """Go on with the run in --out; everything else is then known, --steps may extend the budget."""
-    evaluate_every: float = 30.0
-    """Least seconds between two quick evaluations during training."""
+    evaluate_every: str = "30s"
+    """Between two quick evaluations during training: a time such as 30s (also 5min, 1h, or plain seconds), or steps
+    such as 50000steps or 5e4steps, which gives the same evaluations in every repetition. The untrained agent and the
+    trained one are evaluated in any case."""
     checkpoint_every: float = 60.0
     """Least seconds between two checkpoints."""
     threads: Annotated[
@@ -245,6 +247,8 @@ def train_options(arguments: Sequence[str]) -> type:
     if config is None:
         return Train if name is None else _with_agent(name, {}, {})
     defaults = {field: getattr(config, field) for field in same} | {"steps": config.total_steps}
+    if config.evaluation_steps is not None:
+        defaults["evaluate_every"] = f"{config.evaluation_steps}steps"
     if name in (None, config.agent):
         return _with_agent(config.agent, config.settings, defaults)
     del defaults["num_envs"]  # another agent asks for its own, as it has settings of its own

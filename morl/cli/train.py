@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from morl import registry
+from morl.cli.notation import pace
 from morl.cli.options import Train
 from morl.cli.output import say
 from morl.cli.tables import print_comparison
@@ -28,7 +29,7 @@ def run(options: Train) -> None:
         training = open_run(options, out)
         front = training.train(
             progress=not options.quiet,
-            evaluation_seconds=options.evaluate_every,
+            evaluation_seconds=pace(options.evaluate_every).seconds,
             checkpoint_seconds=options.checkpoint_every,
             threads=options.threads,
         )
@@ -87,6 +88,7 @@ def config_of(options: Train) -> RunConfig:
         compile=options.compile,
         device=options.device,
         env_kwargs=options.env_kwargs,
+        evaluation_steps=pace(options.evaluate_every).steps,
         settings=asdict(getattr(options, "settings")),  # noqa: B009 - a field of the class made for the agent
     )
 

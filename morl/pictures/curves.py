@@ -39,6 +39,7 @@ def plot_learning_curves(
     indicators: Sequence[str] | None = None,
     levels: Mapping[str, float] | None = None,
     level_label: str = "exact front",
+    note: str | None = None,
     title: str | None = None,
 ) -> Path:
     """Draw indicators over training and write the picture: a row per indicator, against steps and wall-clock time.
@@ -52,6 +53,7 @@ def plot_learning_curves(
         indicators: which to draw, a row for each; by default all that occur.
         levels: indicator -> its value for the exact or best known front, drawn as a line.
         level_label: how the legend calls that.
+        note: below the picture, a sentence.
         title: above the picture.
 
     Raises:
@@ -97,9 +99,8 @@ def plot_learning_curves(
     panels[-1][1].set_xlabel(f"wall-clock time [{unit}]")
     panels[-1][0].xaxis.set_major_formatter(_steps_formatter())
     several = any(len(seeds) > 1 for seeds in curves.values())
-    style.add_legend(
-        figure, panels[0][0], note="line: median over seeds; band: their middle half" if several else None
-    )
+    explained = "line: median over seeds; band: their middle half" if several else None
+    style.add_legend(figure, panels[0][0], note="\n".join(filter(None, (explained, note))) or None)
     style.set_title(figure, title)
     return style.write_figure(figure, path)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from morl import __version__, pareto, registry
 from morl.comparison import Comparison, compare
-from morl.comparison_text import notes, without_shared_folders
+from morl.comparison_text import notes, of_looks, without_shared_folders
 from morl.errors import MorlError
 from morl.front import Front
 from morl.pictures.style import style_of
@@ -132,7 +132,7 @@ def _environment(
         ],
         "scores": _scores(entries, comparison, estimates),
     }
-    return EnvironmentData(fronts, training_of(entries))
+    return EnvironmentData({**fronts, "looks": of_looks(entries, comparison)}, training_of(entries))
 
 
 def _objectives(front: Front) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from toys import Corridor, CorridorWalker
 
 from morl.agent import Callback
 from morl.callbacks import PeriodicEvaluation
+from morl.cli.options import train_options
 from morl.errors import CheckpointError
+from morl.evaluation import evaluate
 from morl.history import FILE, append_evaluation, cut_evaluations, read_evaluations, read_history
 from morl.metrics import read_csv
 from morl.runs import Run
+from morl.signals import Interrupted
 from morl.study import Evaluation
 
 
@@ -108,7 +112,8 @@ def test_evaluations_keep_what_the_metrics_say(tmp_path: Path) -> None:
     looks = PeriodicEvaluation(Corridor, seconds=None, steps=8, share=1.0, path=tmp_path / FILE)
     CorridorWalker(Corridor(4)).learn(20, callbacks=[looks], progress=False)
     history = read_evaluations(tmp_path / FILE)
-    assert [look.steps for look in history] == [8, 16] and history[0].returns.shape == (101, 2)
+    assert [look.steps for look in history] == [0, 8, 16, 20] and history[0].returns.shape == (101, 2)
+    assert {look.preferences for look in history} == {101}
     assert looks.front is not None
     assert history[-1].returns.tolist() == looks.front.returns.tolist()
     assert history[-1].values["commanded_utility"] == looks.front.commanded_utility()
@@ -130,10 +135,38 @@ def test_a_resumed_run_has_each_evaluation_once(tmp_path: Path) -> None:
     train(Run.open(run.path), evaluation_seconds=0.0)
     steps = [look.steps for look in read_history(run.path, 2)]
     rows = {row[0] for row in read_csv(run.path / "metrics.csv") if row[2].startswith("evaluation/")}
-    assert steps == sorted(rows) and len(steps) >= 1
+    assert steps == [0, *sorted(rows)] and steps[-1] == 80
     assert all(len(look.returns) == 101 for look in read_history(run.path, 2))
 
 
-def test_a_run_without_evaluations_has_no_history(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given_up", [False, True])
+def test_by_steps_a_resumed_run_has_the_same_evaluations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_up: bool
+) -> None:
+    """Bit for bit, however long they took, also where a signal cut one short; and the steps belong to the run."""
+    noisy = config(total_steps=80, evaluation_steps=12, env_kwargs={"slip": 0.3})
+    train(Run.create(tmp_path / "whole", noisy))
+    run = Run.create(tmp_path / "run", noisy)
+
+    def interrupted(agent: Any, *words: Any, **options: Any) -> Any:
+        if agent.steps == 24:
+            raise Interrupted("stop", 15)
+        return evaluate(agent, *words, **options)
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="crash"):
+        if given_up:
+            patched.setattr("morl.callbacks.evaluate", interrupted)
+        train(run, callbacks=[Crash()], checkpoint_seconds=0.0)
+    assert len(read_history(run.path, 2)) == (2 if given_up else 3)
+    assert train_options(["--resume", "--out", str(run.path)])().evaluate_every == "12steps"
+    train(Run.open(run.path))
+    whole, resumed = (read_history(path, 2) for path in (tmp_path / "whole", run.path))
+    assert [look.steps for look in whole] == [0, 12, 24, 36, 48, 60, 72, 80]
+    assert [(look.steps, look.returns.tolist(), look.values) for look in resumed] == [
+        (look.steps, look.returns.tolist(), look.values) for look in whole
+    ]
+
+
+def test_every_run_is_looked_at_before_and_after(tmp_path: Path) -> None:
     train(Run.create(tmp_path / "run", CONFIG))
-    assert read_history(tmp_path / "run", 2) == ()
+    assert [look.steps for look in read_history(tmp_path / "run", 2)] == [0, CONFIG.total_steps]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from toys import Corridor, PlainCorridor
 
 import morl
 from morl.errors import CheckpointError, EnvError
-from morl.spec import EnvSpec, space_from_dict, space_to_dict
+from morl.spec import EnvSpec, declared_objectives, space_from_dict, space_to_dict
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, max_side=3)
 
@@ -64,6 +65,41 @@ def test_of_an_environment() -> None:
     assert EnvSpec.of(spec) is spec
     restored = EnvSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
     assert restored == replace(spec)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["gain", "gain"],
+        ["gain", ""],
+        ["gain", "  "],
+        ["gain"],
+        ["gain", "time", "rest"],
+        ["gain", 2],
+        ("a", None),
+    ],
+)
+def test_names_of_objectives_are_looked_at_before_anything_is_learned(names: Any) -> None:
+    class Misnamed(PlainCorridor):
+        objectives = names
+
+    class Batched(Corridor):
+        objectives = names
+
+    for backend in ("sync", "async"):
+        with pytest.raises(EnvError, match="2 different names"):
+            morl.make_vec(Misnamed, num_envs=2, backend=backend)
+    with pytest.raises(EnvError, match="2 different names"):
+        EnvSpec.of(Batched(4))
+    for kind in (Misnamed, Batched):
+        report = morl.envs.check_env(kind, steps=4)
+        assert not report.ok and any("2 different names" in finding.detail for finding in report.findings)
+
+
+@pytest.mark.parametrize("value", [[], [3, 4], {"gain": 1}, "ab", 7, None])
+def test_an_attribute_of_that_name_may_mean_something_else(value: Any) -> None:
+    assert declared_objectives(value, 2) is None
+    assert [o.name for o in declared_objectives(np.array(["gain", "time"]), 2) or ()] == ["gain", "time"]
 
 
 def test_an_adapter_gives_the_same_spec_as_its_twin() -> None:

@@ -104,6 +104,15 @@ def test_what_an_agent_does_when_asked_may_not_be_its_best(visit: Visit) -> None
     assert visit.chosen()[0] == (4, 4)  # it was asked for equal weights; any end is worth more
 
 
+def test_a_set_of_policies_answers_by_the_number_of_a_policy(visit: Visit) -> None:
+    """Its two points answer three preferences."""
+    visit.pick("what I ask for")
+    for weight, point, number in ((90, (8.0, -1.0), 8), (60, (2.0, 2.0), 3), (10, (2.0, 2.0), 3)):
+        visit.slide("#weight-0", weight)
+        assert visit.chosen()[-1] == point
+        assert f"policy {number}" in outcome(visit)[-1][0]
+
+
 def test_limits_grey_points_and_choose_among_the_rest(visit: Visit) -> None:
     colours = (
         "document.getElementById('fronts').data.filter(({ meta }) => !meta)"

@@ -47,6 +47,8 @@ def test_points_errors_and_weights_are_those_of_the_fronts(html: str) -> None:
     np.testing.assert_allclose(first["errors"], 0.1, rtol=1e-3)  # two episodes, 0.2 apart
     assert first["weights"] == [0, 1, 0.5, 0.5, 1, 0]
     assert first["answers"] is first["members"] is None
+    assert (nasty["answers"], nasty["members"], len(nasty["weights"])) == ([0, 0, 1], [3, 8], 6)
+    assert fronts["looks"] is None  # what was kept says nothing of preferences
     assert first["undiscounted"] is None  # nothing is discounted
     assert (first["best"], nasty["best"]) == ([0, 1, 2], [0, 1])
     assert first["group"] == second["group"] != nasty["group"]

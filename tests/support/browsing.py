@@ -92,7 +92,8 @@ def small_study() -> Study:
         entries=(
             entry("hollow/0", HOLLOW, group="hollow", history=learning(HOLLOW), weights=asked),
             entry("hollow/1", lower, group="hollow", seed=1, history=learning(lower), weights=asked),
-            entry(NASTY, [[2.0, 2.0], [8.0, -1.0]]),
+            # A set of policies: its numbers 3 and 8, of which the second answers the last preference.
+            entry(NASTY, [[2.0, 2.0], [8.0, -1.0]], weights=asked, answers=[0, 0, 1], members=[3, 8]),
             entry("cube", rng.random((12, 3)), env_id="cube-v0"),
             entry("five", rng.random((12, 5)), env_id="five-v0"),
         )

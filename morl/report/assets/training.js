@@ -72,8 +72,9 @@ function makeTraining() {
   const histories = trainingOf(environment).filter((history) => history !== null);
   byId("training-body").hidden = !histories.length;
   byId("no-training").hidden = histories.length > 0;
-  byId("no-training").textContent = "These fronts come without a record of their training. Run directories of morl train keep one "
-    + "if they were evaluated on the way (--evaluate-every); front files and tables have none.";
+  byId("no-training").textContent = "These fronts come without a record of their training. Run directories of morl train keep one; "
+    + "front files and tables have none.";
+  byId("looks").textContent = environment.looks === null ? "" : `${environment.looks[0].toUpperCase()}${environment.looks.slice(1)}.`;
   const names = [...new Set(histories.flatMap(({ values }) => Object.keys(values)))];
   const preferred = ["hypervolume", "commanded_utility", ...names].find((name) => names.includes(name)) ?? null;
   state.indicator = names.includes(state.indicator) ? state.indicator : preferred;
