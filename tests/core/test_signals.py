@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from toys import Corridor, CorridorWalker
 from morl import signals
 from morl.agent import Callback
 from morl.cli import listing, main
+from morl.evaluation import evaluate
 from morl.runs import Run, RunConfig
 from morl.signals import Interrupted, catching, exposed, shielded
 from morl.training import RunInterrupted
@@ -106,17 +108,33 @@ def signalled(when: str, **options: Any) -> RunConfig:
 
 
 @pytest.mark.parametrize(
-    ("when", "looks", "stopped_at"), [("made", 1e9, None), ("end reached", 0.0, 4), ("end reached", 1e9, 40)]
+    ("when", "module", "stopped_at"),
+    [
+        ("made", "callbacks", None),
+        ("end reached", "callbacks", 0),
+        ("end reached", "callbacks", 4),
+        ("end reached", "training", 40),
+    ],
 )
-def test_anywhere_in_a_run(tmp_path: Path, when: str, looks: float, stopped_at: int | None) -> None:
-    """While environments are made, in a look, and in the final evaluation."""
+def test_anywhere_in_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, module: str, stopped_at: int | None
+) -> None:
+    """While environments are made, in a look before training and during it, and in the final evaluation."""
+
+    def evaluated(here: bool, agent: Any, vec: Any, **options: Any) -> Any:
+        for view in vec.envs:
+            view.unwrapped.when = when if here and agent.steps == stopped_at else "never"
+        return evaluate(agent, vec, **options)
+
+    for name in ("callbacks", "training"):
+        monkeypatch.setattr(f"morl.{name}.evaluate", partial(evaluated, name == module))
     run = Run.create(tmp_path / "a run", signalled(when))
     where = "before training" if stopped_at is None else f"after {stopped_at} steps"
     with pytest.raises(RunInterrupted, match=f"{where}.* --resume --out '.*/a run'$") as stopped:
-        train(run, evaluation_seconds=looks)
+        train(run, evaluation_seconds=0.0)
     assert stopped.value.signal_number == signal.SIGTERM
-    assert run.has_checkpoint == (stopped_at is not None)
-    if stopped_at is not None:
+    assert run.has_checkpoint == bool(stopped_at)
+    if stopped_at:
         agent = CorridorWalker(Corridor(4))
         assert run.restore(agent) and agent.steps == stopped_at
 
