@@ -21,7 +21,7 @@ from morl.agents.settings import flat_observations
 from morl.agents.team import Team
 from morl.errors import MorlError
 from morl.front import Front
-from morl.spec import objectives_of
+from morl.known import facts_of
 from morl.threads import Workload
 
 
@@ -247,13 +247,11 @@ class MORLD(Agent):
         """The selection returns of the policies found; evaluate on other episodes before reporting any."""
         if len(self.team.found) == 0:
             raise MorlError("expected a selection first: train for longer")
-        known = objectives_of(self.spec)
-        names = (f"objective_{i}" if known is None else known[i].name for i in range(self.num_objectives))
+        problem = self.spec if self.env is None else self.env
         return Front(
             episode_returns=self.team.found.episodes,
-            env_id=self.env_id,
             gamma=self.gamma,
-            objectives=tuple(names),
+            **facts_of(problem, self.num_objectives, self.gamma, known=False),
             role="selection",
             agent=self.name,
             training_seed=self.seed,

@@ -106,6 +106,7 @@ class Repeated(BatchedEnv):
         )
         self.inner, self.repeats, self.env_id = inner, repeats, inner.env_id
         self.objectives = getattr(inner, "objectives", None)
+        self.known_identity = inner.identity
         streams = Streams(0, self.num_envs, groups=self.groups, device=self.device)
         example = inner.initial_state(self.num_envs, inner.draw_reset_noise(self.num_envs, streams))
         self._own: Any = type(example)

@@ -24,6 +24,7 @@ from morl.envs.block import EnvBlock, EnvFactory
 from morl.envs.finite import check_actions, check_observations, check_rewards
 from morl.envs.view import AgentView
 from morl.errors import EnvError
+from morl.problem import ORDINARY, Identity
 from morl.registry import Objective
 from morl.streams import derive_seed
 from morl.threads import cores
@@ -50,8 +51,11 @@ class Adapter(VectorEnv):
         max_episode_steps: int | None = None,
         native_observation_space: gymnasium.Space | None = None,
         native_action_space: gymnasium.Space | None = None,
+        identity: Identity = ORDINARY,
+        reference_point: Any = None,
     ) -> None:
         self.num_envs = num_envs
+        self.known_identity, self.reference_point = identity, reference_point
         self.max_episode_steps = max_episode_steps
         self.env_id = env_id
         self.objectives = objectives
@@ -65,6 +69,15 @@ class Adapter(VectorEnv):
         self.observation_space = batch_space(observation_space, num_envs)
         self.action_space = batch_space(action_space, num_envs)
         self._forget_episodes()
+
+    @property
+    def identity(self) -> Identity:
+        """Which problem this is, among those of its id."""
+        return self.known_identity
+
+    def known_front(self, gamma: float) -> Any:
+        """What the environment itself says of its front under a discount (l, m); None where it says nothing."""
+        return None
 
     def _forget_episodes(self) -> None:
         self._returns = np.zeros((self.num_envs, self.num_objectives))
@@ -147,15 +160,21 @@ class SyncAdapter(Adapter):
     Args:
         env_fns: one factory per environment; all must have the same spaces.
         env_id: names them in messages and files; None for the id they were registered under.
+        identity: which problem they are; None to look into the first.
         device: where the tensors go.
     """
 
     skips_inactive = True
 
     def __init__(
-        self, env_fns: Sequence[EnvFactory], *, env_id: str | None = None, device: torch.device | str = "cpu"
+        self,
+        env_fns: Sequence[EnvFactory],
+        *,
+        env_id: str | None = None,
+        identity: Identity | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
-        self._block = EnvBlock(env_fns, env_id)
+        self._block = EnvBlock(env_fns, env_id, identity)
         self._block.fill()
         super().__init__(len(env_fns), device=device, **self._block.shown)
         self._running = False
@@ -193,6 +212,10 @@ class SyncAdapter(Adapter):
         final = info.get("final_obs", obs[:0])
         return self._result(obs, reward, info["terminated"], info["truncated"], final, stepped)
 
+    def known_front(self, gamma: float) -> Any:
+        """What the first environment says."""
+        return self._block.known_front(gamma)
+
     def close_extras(self, **kwargs: Any) -> None:
         """Close every environment."""
         self._block.close()
@@ -207,6 +230,7 @@ class AsyncAdapter(Adapter):
     Args:
         env_fns: one factory per environment, picklable; all must have the same spaces.
         env_id: names them in messages and files; None for the id they were registered under.
+        identity: which problem they are; None to look into the first.
         device: where the tensors go.
         processes: how many there are at most; as many as cores by default. More pay where a step waits for
             something other than a core.
@@ -220,6 +244,7 @@ class AsyncAdapter(Adapter):
         env_fns: Sequence[EnvFactory],
         *,
         env_id: str | None = None,
+        identity: Identity | None = None,
         device: torch.device | str = "cpu",
         processes: int | None = None,
     ) -> None:
@@ -229,7 +254,7 @@ class AsyncAdapter(Adapter):
         places = -(-count // (processes or cores()))  # of each block; the last may leave some empty
         self.vector = AsyncVectorEnv(
             [
-                partial(EnvBlock, env_fns[i : i + places], env_id, places=places, first=i)
+                partial(EnvBlock, env_fns[i : i + places], env_id, identity, places=places, first=i)
                 for i in range(0, count, places)
             ],
             autoreset_mode=AutoresetMode.SAME_STEP,
@@ -273,6 +298,10 @@ class AsyncAdapter(Adapter):
     def _rows(self, blocks: NDArray[Any]) -> NDArray[Any]:
         """A view of the rows (N, ...) of all environments in an array (processes, places, ...)."""
         return blocks.reshape(-1, *blocks.shape[2:])[: self.num_envs]
+
+    def known_front(self, gamma: float) -> Any:
+        """What the first environment says."""
+        return self.vector.call("known_front", gamma)[0]
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the processes."""

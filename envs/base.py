@@ -8,7 +8,7 @@ the device.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,7 +18,9 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from morl.envs.compiling import compiled
+from morl.envs.identity import of_instance
 from morl.errors import EnvError
+from morl.problem import Identity
 from morl.registry import canonical_id
 from morl.streams import Streams
 
@@ -94,9 +96,19 @@ class BatchedEnv(VectorEnv):
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
     backend = "batched"
+    known_identity: Identity | None = None
+    """Which problem this is, where `morl.make_vec` said so."""
+    given: tuple[tuple[Any, ...], dict[str, Any]]
+    """The arguments that it was made with."""
     single_observation_space: Space
     single_action_space: Space
     reward_space: Box
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Remember the arguments, which make it another problem than others of its class."""
+        made = super().__new__(cls)
+        made.given = (args, kwargs)
+        return made
 
     def __init__(
         self,
@@ -146,6 +158,11 @@ class BatchedEnv(VectorEnv):
     @env_id.setter
     def env_id(self, env_id: str) -> None:
         self._env_id = env_id
+
+    @property
+    def identity(self) -> Identity:
+        """Which problem this is, among those of its id."""
+        return self.known_identity or of_instance(self)
 
     # --- what an author writes -------------------------------------------------------------------------
 

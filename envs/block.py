@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from morl.envs.view import AgentView
 from morl.errors import EnvError
+from morl.problem import Identity
 
 EnvFactory = Callable[[], gymnasium.Env]
 
@@ -31,6 +32,7 @@ class EnvBlock(gymnasium.Env):
     Args:
         env_fns: one factory per environment.
         env_id: names them in messages; None for the id they were registered under.
+        identity: which problem they are; None to look into the first.
         places: rows of an observation; those beyond the environments stay zero. As many as environments by default.
         first: the number of the first environment among those of all blocks.
     """
@@ -39,6 +41,7 @@ class EnvBlock(gymnasium.Env):
         self,
         env_fns: Sequence[EnvFactory],
         env_id: str | None,
+        identity: Identity | None = None,
         *,
         places: int | None = None,
         first: int = 0,
@@ -46,7 +49,7 @@ class EnvBlock(gymnasium.Env):
         self._waiting = list(env_fns[1:])
         self._env_id = env_id
         self._first = first
-        view = AgentView(env_fns[0](), env_id)
+        view = AgentView(env_fns[0](), env_id, identity)
         self.envs = [view]
         self.places = places or len(env_fns)
         self.shown: dict[str, Any] = {
@@ -58,6 +61,8 @@ class EnvBlock(gymnasium.Env):
             "env_id": view.env_id,
             "objectives": view.objectives,
             "max_episode_steps": view.max_episode_steps,
+            "identity": view.identity,
+            "reference_point": view.reference_point,
         }
         """What `Adapter` wants to know of each environment."""
         self.observation_space = batch_space(view.observation_space, self.places)
@@ -76,7 +81,7 @@ class EnvBlock(gymnasium.Env):
         first = self.envs[0]
         while self._waiting:
             made = self._waiting[0]()
-            env = AgentView(made, self._env_id)
+            env = AgentView(made, self._env_id, first.identity)
             if any(made.unwrapped is other.unwrapped for other in self.envs):
                 raise EnvError(
                     f"expected a new environment for each copy of {first.env_id}, got the same instance for copy "
@@ -129,6 +134,11 @@ class EnvBlock(gymnasium.Env):
                 obs[i], _ = self.envs[i].reset()
         self._obs = obs
         return obs, reward, False, False, info
+
+    def known_front(self, gamma: float) -> Any:
+        """What the environment says of its front under a discount; None where it says nothing."""
+        told = self.envs[0].known_front
+        return told(gamma) if callable(told) else told
 
     def close(self) -> None:
         """Close every environment."""

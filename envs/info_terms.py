@@ -146,7 +146,7 @@ class InfoTerms:
         return full_id(registry.canonical_id(self.env), self.terms) if isinstance(self.env, str) else None
 
     @property
-    def _kind(self) -> Any:
+    def kind(self) -> Any:
         """A registered id, or what makes an environment."""
         if not isinstance(self.env, str):
             return self.env
@@ -156,13 +156,13 @@ class InfoTerms:
     @property
     def vector_class(self) -> Callable[..., VectorEnv] | None:
         """The class of vector environments that `env` is or names, if it is one."""
-        kind = self._kind
+        kind = self.kind
         return kind if isinstance(kind, type) and issubclass(kind, VectorEnv) else None
 
     def __call__(self, **kwargs: Any) -> InfoTermsEnv:
         """A new environment; `kwargs` beside those that were given before."""
         arguments = {**self.kwargs, **kwargs}
-        kind = self._kind
+        kind = self.kind
         made = make_original(kind, **arguments) if isinstance(kind, str) else kind(**arguments)
         if not isinstance(made, gymnasium.Env):
             raise EnvError(f"expected {self.env} to make a gymnasium.Env, got {type(made).__name__}")

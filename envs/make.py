@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
 import gymnasium
+import numpy as np
 import torch
 from gymnasium.envs.registration import VectorizeMode, load_env_creator
 from gymnasium.vector import VectorEnv
@@ -16,12 +17,14 @@ from morl import registry
 from morl.envs.adapters import Adapter, AsyncAdapter, SyncAdapter
 from morl.envs.base import BatchedEnv
 from morl.envs.envpool_backend import EnvPoolAdapter, physics_of
+from morl.envs.identity import of_call, of_id, of_product
 from morl.envs.info_terms import InfoTerms, parse_id
 from morl.envs.originals import check_known, make_original
 from morl.envs.vector_adapter import VectorAdapter
 from morl.envs.view import gymnasium_id
 from morl.envs.wrapper import TensorWrapper
 from morl.errors import EnvError
+from morl.problem import Identity, called, path_of
 
 BACKENDS = ("auto", "batched", "original", "sync", "async", "envpool")
 
@@ -67,7 +70,9 @@ def make_vec(
         raise EnvError(f"expected one of the backends {', '.join(BACKENDS)}, got {backend!r}.{hint}")
     if num_envs < 1:
         raise EnvError(f"expected num_envs >= 1, got {num_envs}")
-    order = _Order(num_envs, device, backend, compile, kwargs)
+    # Gymnasium's own checks take Python's numbers only.
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in kwargs.items()}
+    order = _Order(num_envs, device, backend, compile, plain)
     if isinstance(env, VectorEnv):
         return _from_vector(env, order)
     if isinstance(env, gymnasium.Env):
@@ -87,6 +92,8 @@ class _Order:
     backend: str
     compile: bool
     kwargs: dict[str, Any]
+    identity: Identity | None = None
+    """Which problem that is, where the order tells."""
 
     @property
     def takes_batched(self) -> bool:
@@ -96,10 +103,14 @@ class _Order:
 def _from_id(env_id: str, order: _Order) -> TensorEnv:
     check_known(env_id)
     twin = _batched_twin(env_id) if order.takes_batched else None
+    identity = of_id(env_id, order.kwargs, batched=twin is not None)
+    order = replace(order, identity=identity)
     if twin is not None:
         return _make_batched(twin, env_id, order)
     if order.backend == "envpool":
-        return EnvPoolAdapter(env_id, order.num_envs, device=order.device, **order.kwargs)
+        made = EnvPoolAdapter(env_id, order.num_envs, device=order.device, **order.kwargs)
+        made.known_identity = identity
+        return made
     if order.backend == "batched":
         raise EnvError(
             f"expected a batched twin of {env_id}, found none; use backend='auto', 'sync' or 'async'"
@@ -115,15 +126,19 @@ def _from_kind(env: Any, order: _Order) -> TensorEnv:
             "expected an environment id, module:Class, class, factory or instance, "
             f"got a {type(kind).__name__}: {env!r}"
         )
+    while isinstance(kind, partial) and isinstance(kind.func, type) and not kind.args:
+        order = replace(order, kwargs={**kind.keywords, **order.kwargs})
+        kind = kind.func
     env_id = _name(env, kind)
+    order = replace(order, identity=_identity(kind, order.kwargs, named=isinstance(env, str)))
     if _is_batched(kind):
         if not order.takes_batched:
             raise EnvError(f"expected backend 'auto' for {env_id}, which is batched, got {order.backend!r}")
-        return _make_batched(kind, env_id or _path(kind), order)
+        return _make_batched(kind, env_id or path_of(kind), order)
     if isinstance(kind, type) and issubclass(kind, TensorWrapper):
         options = {"device": order.device, "backend": order.backend, "compile": order.compile, **order.kwargs}
         wrapped: TensorWrapper = _explained(kind, env_id, num_envs=order.num_envs, **options)
-        wrapped.env_id = env_id or _path(kind)
+        wrapped.env_id, wrapped.known_identity = env_id or path_of(kind), order.identity
         return wrapped
     if order.backend == "batched":
         raise EnvError(f"expected a subclass of morl.envs.BatchedEnv for backend 'batched', got {env!r}")
@@ -132,9 +147,21 @@ def _from_kind(env: Any, order: _Order) -> TensorEnv:
     if isinstance(kind, InfoTerms) and kind.vector_class is not None:
         kind = kind.make_vector
     elif not (isinstance(kind, type) and issubclass(kind, VectorEnv)):
-        return _from_factory(partial(_explained, kind, env_id, **order.kwargs), env_id, order)
+        made = _from_factory(partial(_explained, kind, env_id, **order.kwargs), env_id, order)
+        if order.identity is None:
+            made.known_identity = of_product(made.identity, partial(kind, **order.kwargs))
+        return made
     vector = _explained(kind, env_id, num_envs=order.num_envs, **order.kwargs)
-    return VectorAdapter(vector, env_id=env_id, device=order.device)
+    return VectorAdapter(vector, env_id=env_id, identity=order.identity, device=order.device)
+
+
+def _identity(kind: Any, kwargs: dict[str, Any], *, named: bool) -> Identity | None:
+    """Which problem `kind(**kwargs)` is; None where the order does not tell.
+
+    Where the id is the path of `kind` (`named`), the order tells even of a function.
+    """
+    told = of_call(kind, kwargs)
+    return Identity(called(kind, (), kwargs)) if told is None and named else told
 
 
 def _name(env: Any, kind: Any) -> str | None:
@@ -142,18 +169,16 @@ def _name(env: Any, kind: Any) -> str | None:
 
     None where what is made names itself.
     """
+    if isinstance(kind, partial):
+        return _name(env, kind.func)
     if getattr(kind, "names_itself", False):
         return None
     if isinstance(env, str):
         return env
     if isinstance(kind, type):
-        return _path(kind)
+        return path_of(kind)
     named = getattr(kind, "env_id", None)
     return named if isinstance(named, str) else None
-
-
-def _path(kind: type) -> str:
-    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _is_batched(kind: Any) -> bool:
@@ -176,7 +201,7 @@ def _make_batched(kind: Callable[..., Any], env_id: str, order: _Order) -> Batch
     made: BatchedEnv = _explained(
         kind, env_id, num_envs=order.num_envs, device=order.device, compile=order.compile, **order.kwargs
     )
-    made.env_id = env_id
+    made.env_id, made.known_identity = env_id, order.identity
     return made
 
 
@@ -193,8 +218,8 @@ def _explained(kind: Callable[..., Any], env_id: str | None, **arguments: Any) -
 def _from_factory(factory: Callable[[], Any], env_id: str | None, order: _Order) -> Adapter:
     factories = [factory] * order.num_envs
     if order.backend == "async":
-        return AsyncAdapter(factories, env_id=env_id, device=order.device)
-    made = SyncAdapter(factories, env_id=env_id, device=order.device)
+        return AsyncAdapter(factories, env_id=env_id, identity=order.identity, device=order.device)
+    made = SyncAdapter(factories, env_id=env_id, identity=order.identity, device=order.device)
     if order.backend == "original":
         made.backend = order.backend
     return made

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 
 from morl import registry
 from morl.errors import EnvError
@@ -174,8 +175,6 @@ def _minecart_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _water_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    import numpy as np
-
     from morl.envs.water_reservoir import level_of
 
     translated = dict(arguments)
@@ -191,6 +190,24 @@ def _sea_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     if "sea_map" in translated:
         translated["dst_map"] = find_map(translated.pop("sea_map")).grid()
     return translated
+
+
+def in_twin_terms(env_id: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an original under the names, and with the values, that its batched twin has for them."""
+    from morl.envs.minecart_config import SHIPPED, config_path
+    from morl.envs.sea_maps import MAPS
+
+    told = dict(arguments)
+    if "incremental_frane_skip" in told:  # sic
+        told["incremental_frame_skip"] = told.pop("incremental_frane_skip")
+    if env_id.startswith("minecart") and "config" in told:
+        shipped = {str(config_path(name)): name for name in SHIPPED}
+        told["config"] = shipped.get(str(told["config"]), told["config"])
+    for name, chart in MAPS.items() if env_id.startswith("deep-sea-treasure") else ():
+        if "dst_map" in told and np.array_equal(chart.grid(), told["dst_map"]):
+            told["sea_map"] = name
+            del told["dst_map"]
+    return told
 
 
 def _refuse(arguments: dict[str, Any], names: Iterable[str]) -> None:

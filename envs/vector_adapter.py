@@ -12,11 +12,13 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from torch import Tensor
 
 from morl.envs.adapters import Adapter
+from morl.envs.identity import declared, of_instance
 from morl.envs.info_terms_vector import InfoTermsVector
 from morl.envs.returned import STEPPED, returned
 from morl.envs.rewards import REMEDY, as_reward_space, unbounded
 from morl.envs.view import name_of
 from morl.errors import EnvError
+from morl.problem import Identity
 from morl.spaces import Observations, action_encoder, action_space_of
 from morl.spec import declared_objectives
 from morl.transitions import Transitions, as_tensors
@@ -38,6 +40,7 @@ class VectorAdapter(Adapter):
     Args:
         vector: the environment. It is stepped once here, to see what its rewards look like.
         env_id: names it in messages and files; None for the id it was registered under.
+        identity: which problem it is; None to look into it.
         device: where the tensors go, unless the environment has a device of its own.
 
     Raises:
@@ -47,7 +50,12 @@ class VectorAdapter(Adapter):
     backend = "vector"
 
     def __init__(
-        self, vector: VectorEnv, *, env_id: str | None = None, device: torch.device | str = "cpu"
+        self,
+        vector: VectorEnv,
+        *,
+        env_id: str | None = None,
+        identity: Identity | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         self.vector = vector
         env_id = env_id or name_of(vector)
@@ -56,6 +64,8 @@ class VectorAdapter(Adapter):
         self._takes_tensors = False
         self._dtype = getattr(torch, str(self._own.seen.dtype))
         device = getattr(vector, "device", None) or device
+        identity = identity or of_instance(vector)
+        self._known_front = declared(vector, "known_front", identity)
         self._transitions = Transitions(vector, device=device, to_tensor=self._observations)
         reward_space = self._probe(env_id)
         super().__init__(
@@ -69,6 +79,8 @@ class VectorAdapter(Adapter):
             max_episode_steps=None if vector.spec is None else vector.spec.max_episode_steps,
             native_observation_space=vector.single_observation_space,
             native_action_space=vector.single_action_space,
+            identity=identity,
+            reference_point=declared(vector, "reference_point", identity),
         )
 
     def _observations(self, obs: Any) -> Tensor:
@@ -148,6 +160,10 @@ class VectorAdapter(Adapter):
         if step.valid is not None:
             info["valid"] = step.valid
         return self._transitions.obs, step.reward, step.terminated, step.truncated, info
+
+    def known_front(self, gamma: float) -> Any:
+        """What the environment says."""
+        return self._known_front(gamma) if callable(self._known_front) else self._known_front
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the environment."""

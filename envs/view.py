@@ -7,13 +7,15 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Space
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from morl import registry
+from morl.envs.identity import declared, of_instance
 from morl.envs.returned import STEPPED, as_flag, check_reset, returned
 from morl.envs.rewards import check_vector, reward_space_of
 from morl.errors import EnvError
+from morl.problem import Identity, path_of
 from morl.spaces import Observations, action_encoder, action_space_of
 from morl.spec import declared_objectives
 
@@ -35,8 +37,9 @@ def name_of(env: gymnasium.Env | VectorEnv) -> str:
         return named
     if env.spec is not None:
         return registry.canonical_id(env.spec.id)
-    kind = type(env.unwrapped)
-    return f"{kind.__module__}:{kind.__qualname__}"
+    if isinstance(env.unwrapped, SyncVectorEnv):
+        return name_of(env.unwrapped.envs[0])
+    return path_of(type(env.unwrapped))
 
 
 def attribute(env: Any, name: str) -> Any:
@@ -49,12 +52,16 @@ def attribute(env: Any, name: str) -> Any:
 class AgentView(gymnasium.Wrapper):
     """One environment with the spaces that agents see, what it returns checked, and an empty info."""
 
-    def __init__(self, env: gymnasium.Env, env_id: str | None) -> None:
+    def __init__(self, env: gymnasium.Env, env_id: str | None, identity: Identity | None = None) -> None:
         if not isinstance(env, gymnasium.Env):
             raise EnvError(
                 f"expected {env_id or 'the factory'} to make a gymnasium.Env, got {type(env).__name__}"
             )
         super().__init__(env)
+        self.identity = identity or of_instance(env)  # before anything has been played
+        self.reference_point, self.known_front = (
+            declared(env, name, self.identity) for name in ("reference_point", "known_front")
+        )
         self.env_id = env_id or name_of(env)
         for reset in (env.reset, env.unwrapped.reset):
             check_reset(reset, self.env_id)

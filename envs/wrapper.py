@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from gymnasium.spaces import Box, Space
@@ -11,7 +11,9 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from morl.envs.identity import of_instance
 from morl.errors import EnvError
+from morl.problem import Identity
 
 Stepped = tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]
 """What `step` returns: obs, reward, terminated, truncated, info."""
@@ -28,6 +30,11 @@ class TensorWrapper(VectorEnv):
         problem_id: what fronts call the environment; other than `env_id` where rewards are changed.
         moving: whether observations depend on statistics that still move.
     """
+
+    known_identity: Identity | None = None
+    """Which problem this is, where `morl.make_vec` said so."""
+    given: tuple[tuple[Any, ...], dict[str, Any]]
+    """The arguments that it was made with."""
 
     def __init__(self, env: Any) -> None:
         if not (isinstance(env, VectorEnv) and hasattr(env, "num_objectives") and hasattr(env, "env_id")):
@@ -48,6 +55,12 @@ class TensorWrapper(VectorEnv):
         self.single_action_space, self.action_space = env.single_action_space, env.action_space
         self.observe_in(env.single_observation_space)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Remember the arguments, which make it another problem than others of its class."""
+        made = super().__new__(cls)
+        made.given = (args, kwargs)
+        return made
+
     def observe_in(self, space: Space) -> None:
         """Declare the space of one environment's observations."""
         self.single_observation_space = space
@@ -58,6 +71,29 @@ class TensorWrapper(VectorEnv):
         """What fronts call the environment: a name given to this wrapper, else what the wrapped one says."""
         inner: str = getattr(self.env, "problem_id", self.env.env_id)
         return inner if self.env_id == self.env.env_id else self.env_id
+
+    @property
+    def identity(self) -> Identity:
+        """Which problem this is, among those of its id."""
+        return self.known_identity or of_instance(self)
+
+    @property
+    def reference_point(self) -> Any:
+        """What the environment within says of the hypervolume, where this wrapper leaves the problem as it is."""
+        return getattr(self.env, "reference_point", None) if self._same_problem else None
+
+    @property
+    def known_front(self) -> Any:
+        """What the environment within says of its front, where this wrapper leaves the problem as it is."""
+        return getattr(self.env, "known_front", None) if self._same_problem else None
+
+    @property
+    def _same_problem(self) -> bool:
+        inner = self.env
+        return (self.problem_id, self.identity) == (
+            getattr(inner, "problem_id", inner.env_id),
+            inner.identity,
+        )
 
     @property
     def moving(self) -> bool:

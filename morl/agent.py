@@ -109,6 +109,8 @@ class Agent(ABC):
         """How many `learn` computes with, once it was told or has chosen; it chooses only once."""
         self.midway = False
         """Whether an iteration has begun and not ended: after an error, the state is then half of each."""
+        self.training_id: str | None = None
+        """Which training this is, of a run."""
 
     # --- what an algorithm writes ----------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morl import pareto, registry
+from morl import pareto
 from morl._arrays import Array
 from morl.artefact import ChosenPolicy as ChosenPolicy
 from morl.artefact import load_policy as load_policy
@@ -27,6 +27,7 @@ from morl.choice_rules import checked_thresholds, limits_of, nearest_miss, short
 from morl.errors import MorlError
 from morl.front import Front
 from morl.judging import mean_returns, to_choose_from, to_unit_ranges
+from morl.known import objectives_known
 from morl.runs import Run
 from morl.trust import code_names
 from morl.utility import UtilityFunction
@@ -156,25 +157,24 @@ class Choice:
     def _environment(self) -> tuple[dict[str, Any], bool]:
         """The environment that paid the returns, and whether the user vouches for it (`morl.trust`).
 
-        It is the run's, unless the front is of another.
+        It is the run's, unless the front is of another problem.
         """
-        if self.run is not None and self.run.front().env_id == self.front.env_id:
+        if self.run is not None and self.run.front().problem == self.front.problem:
             config = self.run.recorded
             return {"env": config.env, "env_kwargs": config.env_kwargs}, self.run.trusted
-        vouched = not code_names(self.front.env_id)
-        return {"env": self.front.env_id, "env_kwargs": {}}, vouched
+        kwargs = dict(self.front.env_kwargs or {})
+        vouched = not code_names(self.front.env_id, values=kwargs)
+        return {"env": self.front.env_id, "env_kwargs": kwargs}, vouched
 
     def _metadata(self) -> dict[str, Any]:
         """What the policy's folder says of it, as JSON values."""
         front, row = self.front, self.index
-        card = registry.get_card(front.env_id)
-        units = {} if card is None else {objective.name: objective.unit for objective in card.objectives}
         expected: dict[str, Any] = {}
         if front.episode_returns_undiscounted is not None:
             expected["undiscounted"] = _row(mean_returns(front, undiscounted=True), row)
         return {
             "objectives": list(front.objectives),
-            "units": [units.get(name, "") for name in front.objectives],
+            "units": [objective.unit for objective in objectives_known(front)],
             "gamma": front.gamma,
             **_row(mean_returns(front), row),
             **expected,

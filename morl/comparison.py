@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from morl import pareto, registry
+from morl import pareto
 from morl._arrays import Array, as_vector
 from morl.errors import MorlError
 from morl.front import Front
@@ -22,6 +22,7 @@ from morl.indicators import (
     UndefinedIndicatorError,
     indicators,
 )
+from morl.known import EXACT, known_front
 from morl.weights import default_weights
 
 if TYPE_CHECKING:
@@ -32,12 +33,8 @@ OWN_WEIGHTS = ("commanded-utility",)
 """Indicators that pair each preference with the point that answers it; the others take common weights."""
 
 
-SHARED = (("environment", "env_id"), ("discount", "gamma"), ("objectives", "objectives"))
+SHARED = (("environment", "problem"), ("discount", "gamma"), ("objectives", "objectives"))
 """What fronts must have in common, and the field that holds it."""
-
-EXACT, BEST_KNOWN, HULL = "exact front", "best known front", "exact convex hull"
-"""What the known front of an environment is called."""
-FRONT_NAMES = {"best known": BEST_KNOWN, "planned hull": HULL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,21 +174,6 @@ def _compare_fronts(fronts: Mapping[str, Front], *, reference_point: Any, known:
         known_label=label,
         own_weights=own_weights,
     )
-
-
-def known_front(front: Front) -> tuple[Array | None, str]:
-    """The exact or best known points (l, m) for a front's environment and discount, and what they are.
-
-    In the order of the front's objectives; None where no card knows any, or it has other objectives.
-    """
-    card = registry.get_card(front.env_id)
-    if card is None or card.front is None:
-        return None, EXACT
-    names = [objective.name for objective in card.objectives]
-    if sorted(names) != sorted(front.objectives):
-        return None, EXACT
-    points = card.front(front.gamma)[:, [names.index(name) for name in front.objectives]]
-    return points, FRONT_NAMES.get(card.front_kind_at(front.gamma), EXACT)
 
 
 def best_for(points: Array, weights: Array) -> tuple[Array, Array]:

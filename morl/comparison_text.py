@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from morl import registry
-from morl.comparison import BEST_KNOWN, Comparison
-from morl.study import Entry
+from morl.comparison import Comparison
+from morl.known import BEST_KNOWN, KNOWN
 
 if TYPE_CHECKING:
     from morl.study import Entry
@@ -91,9 +91,10 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
         lines.append(f"points not above the reference point, so not in the hypervolume: {listed(counts)}")
     beyond = _beyond_known(comparison)
     if beyond:
+        merit = ", if not by merit" if comparison.known_label in (BEST_KNOWN, KNOWN) else ""
         lines.append(
             f"above the {comparison.known_label} for some preferences, by luck of the episodes or by returns under "
-            f"another discount{', if not by merit' if comparison.known_label == BEST_KNOWN else ''}: {those(beyond)}"
+            f"another discount{merit}: {those(beyond)}"
         )
     card = registry.get_card(comparison.env_id)
     twins = [label for label, front in fronts.items() if front.backend == "batched"]

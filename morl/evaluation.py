@@ -18,7 +18,7 @@ from morl.devices import check_device
 from morl.errors import EnvError, MorlError
 from morl.front import Front
 from morl.front_fields import Role
-from morl.spec import objectives_of
+from morl.known import facts_of
 from morl.streams import derive_seed
 from morl.threads import Threads, Workload, choose, using
 from morl.weights import default_weights as default_weights
@@ -111,11 +111,13 @@ def evaluate(
             work = _acting(agent, vec, repeated) if commands.members is None else None
             with torch.no_grad(), using(choose(threads, work)):
                 parts.append(_follow(policies, vec, repeated, seed, gamma, max_steps))
+        facts = facts_of(vec, commands.num_objectives, gamma, known=role == "report")
     finally:
         if not _is_instance(env):
             vec.close()
     outcome = Episodes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return _front(agent, vec, commands, outcome, evaluation_seed=seed, gamma=gamma, role=role)
+    known = {"evaluation_seed": seed, "gamma": gamma, "role": role, **facts}
+    return _front(agent, vec, commands, outcome, **known)
 
 
 def evaluate_members(agent: PolicySet, env: Any, **options: Any) -> Front:
@@ -266,12 +268,8 @@ def _first_episodes(
 
 
 def _front(agent: Any, vec: Any, commands: Commands, outcome: Episodes, **known: Any) -> Front:
-    """The front of k points x episodes, with what the card and the agent say about it."""
-    env_id = registry.canonical_id(getattr(vec, "problem_id", vec.env_id))
+    """The front of k points x episodes, with what the environment and the agent say about it."""
     k, m = len(commands), commands.num_objectives
-    card = registry.get_card(env_id)
-    card = card if card is not None and card.num_objectives == m else None
-    objectives = objectives_of(vec)
     return Front(
         episode_returns=outcome.discounted.reshape(k, -1, m),
         episode_returns_undiscounted=outcome.undiscounted.reshape(k, -1, m),
@@ -280,13 +278,11 @@ def _front(agent: Any, vec: Any, commands: Commands, outcome: Episodes, **known:
         weights=commands.weights,
         answers=commands.answers,
         members=commands.members,
-        env_id=env_id,
-        objectives=tuple(f"objective_{i}" if objectives is None else objectives[i].name for i in range(m)),
         backend=vec.backend if vec.backend in ("batched", "envpool") else "original",
-        reference_point=None if card is None else np.array(card.protocol().reference_point),
         agent=getattr(agent, "name", None),
         training_seed=getattr(agent, "seed", None),
         training_steps=getattr(agent, "steps", None),
         training_seconds=getattr(agent, "seconds", None),
+        training_id=getattr(agent, "training_id", None),
         **known,
     )

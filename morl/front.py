@@ -15,6 +15,7 @@ from morl import indicators, pareto
 from morl._arrays import Array, as_points
 from morl.errors import MorlError
 from morl.front_fields import SCHEMA_VERSION, Role, checked_fields, installed_versions
+from morl.problem import problem_name
 from morl.utility import UtilityFunction, linear
 
 __all__ = ["Front", "Role", "installed_versions"]
@@ -69,6 +70,18 @@ class Front:
     members: NDArray[np.int64] | None = None
     """The number of the agent's policy behind each point, shape (k,), -1 where a preference stands behind it; None
     for an agent that is no set of policies."""
+    env_kwargs: Mapping[str, Any] | None = None
+    """The environment's arguments beside its defaults (`morl.problem.canonical`); None where not recorded."""
+    wrappers: tuple[str, ...] = ()
+    """What else makes it another problem than others of its id: wrappers, from the inside out, or a factory."""
+    units: tuple[str, ...] | None = None
+    """Units of the m objectives, of an environment whose card only its own module registers."""
+    costs: tuple[bool, ...] | None = None
+    """Which of the m objectives are minus a quantity to be kept small, of such an environment."""
+    known_points: Array | None = None
+    """The exact or best known front (l, m) under `gamma` that such an environment, or its card, brings."""
+    known_label: str | None = None
+    """What `known_points` are: "exact front", "best known front" or "exact convex hull"."""
     backend: str | None = None
     """Which implementation of the environment paid the returns, such as "original" or "batched"."""
     reference_point: Array | None = None
@@ -81,6 +94,8 @@ class Front:
     """Environment steps of the training."""
     training_seconds: float | None = None
     """Wall-clock seconds of the training."""
+    training_id: str | None = None
+    """Which training it was, of a run: the same for all its evaluations and copies (`Run.training_id`)."""
     optimal_among: str | None = None
     """Of an exact front: no policy of which is better, and by which criterion."""
     versions: Mapping[str, str] = field(default_factory=installed_versions)
@@ -123,6 +138,16 @@ class Front:
 
     def __len__(self) -> int:
         return len(self.episode_returns)
+
+    @property
+    def problem(self) -> str:
+        """The environment's id with what makes it another problem: `toys:Corridor (slip=0.3)`."""
+        return problem_name(self.env_id, self.env_kwargs, self.wrappers)
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it is the problem that the environment's id alone stands for, which a card is about."""
+        return not self.env_kwargs and not self.wrappers
 
     @property
     def num_objectives(self) -> int:
@@ -274,7 +299,7 @@ class Front:
         parts += [f"backend={self.backend}"] if self.backend else []
         if self.agent:
             parts.append(self.agent + ("" if self.training_seed is None else f" seed {self.training_seed}"))
-        return f"<Front of {self.env_id}: {', '.join(parts)}>"
+        return f"<Front of {self.problem}: {', '.join(parts)}>"
 
     def _weights_or(self, weights: Any) -> Any:
         chosen = self.weights if weights is None else weights

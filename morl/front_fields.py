@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morl import weights as preference_weights
-from morl._arrays import Array, as_count, as_vector, check_finite, to_float64
+from morl._arrays import Array, as_count, as_points, as_vector, check_finite, to_float64
 from morl.errors import MorlError
+from morl.problem import canonical
 
 SCHEMA_VERSION = 2
-"""Version of the fields of a front and of its file; 2 added `answers` and `members`."""
+"""Version of the fields of a front and of its file; 2 added `answers` and `members`, what the environment's
+arguments and wrappers are, which training it was, and what an environment brings of its own."""
 
 Role: TypeAlias = Literal["selection", "report", "exact"]
 
@@ -63,6 +65,7 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "reference_point": None
         if given["reference_point"] is None
         else as_vector(given["reference_point"], name="reference_point", m=m),
+        "known_points": _known_points(given["known_points"], m),
     }
     for array in arrays.values():
         if array is not None:
@@ -73,6 +76,12 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "gamma": _number(given["gamma"], "gamma", 0.0, 1.0),
         "objectives": _names(given["objectives"], m),
         "role": _role(given["role"]),
+        "env_kwargs": _optional(_arguments, given["env_kwargs"], "env_kwargs"),
+        "wrappers": tuple(_text(name, "wrappers") for name in _list(given["wrappers"], "wrappers")),
+        "units": _optional(_each(str, m), given["units"], "units"),
+        "costs": _optional(_each(bool, m), given["costs"], "costs"),
+        "known_label": _optional(_text, given["known_label"], "known_label"),
+        "training_id": _optional(_text, given["training_id"], "training_id"),
         "backend": _optional(_text, given["backend"], "backend"),
         "agent": _optional(_text, given["agent"], "agent"),
         "evaluation_seed": _optional(_natural, given["evaluation_seed"], "evaluation_seed"),
@@ -169,6 +178,40 @@ def _names(objectives: Any, m: int) -> tuple[str, ...]:
     if len(names) != m or len(set(names)) != m:
         raise MorlError(f"expected objectives to be {m} different names, got {list(names)}")
     return names
+
+
+def _known_points(values: Any, m: int) -> Array | None:
+    if values is None:
+        return None
+    points = as_points(values, name="known_points", m=m)
+    if len(points) == 0:
+        raise MorlError("expected known_points of at least one point, or None")
+    return points
+
+
+def _arguments(values: Any, name: str) -> dict[str, Any]:
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise MorlError(f"expected {name} to map names to values, got {values!r}")
+    arguments: dict[str, Any] = canonical(values)
+    return arguments
+
+
+def _list(values: Any, name: str) -> Sequence[Any]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise MorlError(f"expected {name} to be a list, got {values!r}")
+    return values
+
+
+def _each(kind: type, m: int) -> Any:
+    """A check for m values of a kind, one for each objective."""
+
+    def check(values: Any, name: str) -> tuple[Any, ...]:
+        found = tuple(_list(values, name))
+        if len(found) != m or not all(isinstance(value, kind) for value in found):
+            raise MorlError(f"expected {name} to be {m} values of type {kind.__name__}, got {list(found)}")
+        return found
+
+    return check
 
 
 def _versions(versions: Any) -> dict[str, str]:

@@ -20,6 +20,7 @@ from morl.errors import CheckpointError, MorlError
 from morl.files import decode, read_plain
 from morl.front import Front
 from morl.front_fields import SCHEMA_VERSION
+from morl.problem import numbered_objectives
 
 FORMAT = "morl.front"
 """What the file says it is, in its first entry."""
@@ -94,9 +95,18 @@ def from_json(text: str) -> Front:
     unknown = sorted(set(entries) - set(known) - {"format", "returns"})
     if unknown:
         raise MorlError(f"unknown entries: {', '.join(unknown)}")
-    front = Front(**{name: value for name, value in entries.items() if name in known})
+    front = Front(**_migrated({name: value for name, value in entries.items() if name in known}))
     _check_returns(entries["returns"], front)
     return front
+
+
+def _migrated(entries: dict[str, Any]) -> dict[str, Any]:
+    """The entries of an older version as those of this one: it counted objectives without names from 0."""
+    if entries["schema_version"] == 1:
+        names = entries["objectives"]
+        if isinstance(names, list) and names == [f"objective_{i}" for i in range(len(names))]:
+            return {**entries, "objectives": numbered_objectives(len(names))}
+    return entries
 
 
 def _check_version(version: Any) -> None:

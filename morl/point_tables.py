@@ -24,6 +24,7 @@ from morl.front import Front
 from morl.plain_text import shell_command
 from morl.point_columns import Cells, check_width, columns_of, trimmed
 from morl.point_parts import Part, parts_of, read_parts
+from morl.problem import numbered_objectives, numbered_places
 
 EXAMPLE = "for example --env minecart-v0 --gamma 0.98"
 
@@ -174,10 +175,10 @@ def front_of(
                 else ""
             )
         )
-    numbered = tuple(f"objective_{i + 1}" for i in range(m))
-    names = table.columns or numbered
-    if known and set(names) == set(numbered):
-        names = tuple(known[numbered.index(name)] for name in names)
+    names = table.columns or numbered_objectives(m)
+    places = numbered_places(names)
+    if places is not None:
+        names = tuple((known or numbered_objectives(m))[place] for place in places)
     strange = [name for name in minimise if name not in names]
     if strange:
         raise MorlError(

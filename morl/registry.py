@@ -158,6 +158,7 @@ class EnvCard:
 
 
 _cards: dict[str, EnvCard] = {}
+_installed: set[str] = set()
 _ran: set[str] = set()
 
 
@@ -190,6 +191,12 @@ def get_card(env_id: str) -> EnvCard | None:
     """The card of an environment, with or without the `morl/` namespace; None where there is none."""
     _run_once("morl.cards")
     return _cards.get(canonical_id(env_id))
+
+
+def is_installed(env_id: str) -> bool:
+    """Whether an installed package brings the environment's card, so that every process here knows it."""
+    _run_once("morl.cards")
+    return canonical_id(env_id) in _installed
 
 
 def canonical_id(env_id: str) -> str:
@@ -312,7 +319,9 @@ def _run_once(group: str) -> None:
         if point.value in _ran:
             continue
         _ran.add(point.value)  # first: registering may ask for what is registered
+        before = set(_cards)
         try:
             point.load()()
+            _installed.update(set(_cards) - before)
         except Exception as error:  # one broken package must not take all the others with it
             warnings.warn(f"{point.value} (entry point group {group}) failed: {error!r}", stacklevel=3)

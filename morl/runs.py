@@ -15,6 +15,7 @@ bit for bit where an uninterrupted run ends; other environments cannot be saved,
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import warnings
@@ -74,6 +75,7 @@ class RunConfig:
     """Environment steps between two evaluations during training; None to go by time."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "env_kwargs", _json_arguments(self.env_kwargs))
         as_count(self.total_steps, name="the budget (total_steps)")
         as_count(self.num_envs, name="the number of environments (num_envs)")
         as_count(self.seed, name="the seed", minimum=0)
@@ -215,7 +217,9 @@ class Run:
             raise CheckpointError(
                 f"expected an agent in {self.path}, found none yet; let the run begin (--resume)"
             )
-        return load(self.path / "agent", device=device, trust=self._trust)
+        agent = load(self.path / "agent", device=device, trust=self._trust)
+        agent.training_id = self.training_id
+        return agent
 
     def save_checkpoint(self, agent: Agent) -> None:
         """Write everything that training needs to go on, and the agent as it is now."""
@@ -305,6 +309,13 @@ class Run:
         self._write_config()
 
     @property
+    def training_id(self) -> str:
+        """Tells this training from all others: the same for copies of the run, and when its budget is extended."""
+        # Not the whole configuration, to which a later version may add.
+        told = json.dumps([self.created, self.recorded.env, self.recorded.agent, self.recorded.seed])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    @property
     def created(self) -> float:
         """When the run began, in seconds since the epoch."""
         return float(self._details["created"])
@@ -337,6 +348,21 @@ class Run:
 def is_run(path: str | Path) -> bool:
     """Whether a directory looks like a run."""
     return (Path(path) / "config.json").is_file()
+
+
+def _json_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments as they are read from `config.json`: lists for tuples, Python's numbers for NumPy's."""
+
+    def told(value: Any) -> Any:
+        if hasattr(value, "tolist"):
+            return value.tolist()
+        raise MorlError(
+            f"expected arguments of the environment (env_kwargs) that JSON can hold, got {value!r}; give the "
+            "environment a function or class of its own, module:Class, that makes it from such"
+        )
+
+    plain: dict[str, Any] = json.loads(json.dumps(arguments, default=told))
+    return plain
 
 
 def _check_unused(path: Path) -> None:

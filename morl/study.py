@@ -11,13 +11,14 @@ stand in the same table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from morl._arrays import Array
 from morl.errors import MorlError
 from morl.front import Front
+from morl.problem import canonical_arguments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,19 +58,22 @@ class Entry:
         for name in ("label", "group"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise MorlError(f"expected {name} to be a non-empty string, got {getattr(self, name)!r}")
+        config = self.provenance.get("config")
+        kwargs = config.get("env_kwargs") if isinstance(config, Mapping) else None
+        if self.front.env_kwargs is None and isinstance(kwargs, Mapping) and kwargs:
+            # The front is of a version that did not record them, as its run did.
+            front = replace(self.front, env_kwargs=canonical_arguments(kwargs))
+            object.__setattr__(self, "front", front)
 
     @property
     def env_kwargs(self) -> dict[str, Any]:
-        """The keyword arguments of the environment, where a run recorded them."""
-        config = self.provenance.get("config")
-        kwargs = config.get("env_kwargs") if isinstance(config, Mapping) else None
-        return dict(kwargs) if isinstance(kwargs, Mapping) else {}
+        """The keyword arguments of the environment beside its defaults."""
+        return dict(self.front.env_kwargs or {})
 
     @property
     def environment(self) -> str:
-        """The environment's id, with its keyword arguments: `minecart-v0`, `toys:Corridor (slip=0.3)`."""
-        arguments = ", ".join(f"{name}={value}" for name, value in sorted(self.env_kwargs.items()))
-        return f"{self.front.env_id} ({arguments})" if arguments else self.front.env_id
+        """The problem (`Front.problem`): `minecart-v0`, `toys:Corridor (slip=0.3)`."""
+        return self.front.problem
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

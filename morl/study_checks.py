@@ -13,7 +13,14 @@ import numpy as np
 from morl import registry
 from morl.comparison_text import listed
 from morl.errors import MorlError
+from morl.problem import numbered_places
 from morl.study import Entry, Study
+
+PER_OBJECTIVE = (
+    *("episode_returns", "episode_returns_undiscounted"),
+    *("weights", "reference_point", "known_points"),
+)
+"""The arrays of a front whose last dimension are the objectives."""
 
 NOT_SEEDS = ("env", "env_kwargs", "agent", "seed", "device", "settings")
 """Entries of a run's configuration that do not make it another variant of its agent; settings are looked into."""
@@ -55,6 +62,76 @@ def tell_variants_apart(entries: Sequence[Entry], fixed: set[str]) -> list[Entry
     return result
 
 
+def once_each(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries in which no training counts as two seeds of one group.
+
+    What is another evaluation of a training gets a group of its own, what is the same again (a copy of a run, a run
+    and its own front.json) is left out and named in a warning.
+    """
+    first: dict[Any, Entry] = {}
+    groups: dict[str, str] = {}
+    again = {}
+    # Runs first, which know more than their fronts.
+    for entry in sorted(entries, key=lambda entry: "config" not in entry.provenance):
+        front = entry.front
+        section = (entry.group, entry.environment, front.gamma)
+        keys = [(*section, key) for key in _training_keys(entry)]
+        other = next((first[key] for key in keys if key in first), None)
+        for key in keys:
+            first.setdefault(key, entry)
+        if other is None or _are_told_apart(entry, other):
+            continue
+        if np.array_equal(other.front.episode_returns, front.episode_returns):
+            again[entry.label] = other.label
+        else:
+            groups[entry.label] = f"{entry.group} ({entry.label})"
+    if again:
+        pairs = listed([f"{kept} and {label}" for label, kept in again.items()])
+        warnings.warn(f"counted once, since they are the same training: {pairs}", stacklevel=2)
+    return [
+        replace(entry, group=groups.get(entry.label, entry.group))
+        for entry in entries
+        if entry.label not in again
+    ]
+
+
+def _training_keys(entry: Entry) -> list[Any]:
+    """What only fronts of one training have in common, as far as it is known."""
+    front = entry.front
+    keys: list[Any] = [("id", told) for told in [entry.provenance.get("training_id")] if told is not None]
+    if front.agent is not None and front.training_seed is not None:
+        who = (front.agent, front.training_seed)
+        keys.append(("returns", *who, front.episode_returns.tobytes()))
+        if front.training_seconds is not None:  # to the microsecond
+            keys.append(("seconds", *who, front.training_steps, front.training_seconds))
+    return keys
+
+
+def _are_told_apart(entry: Entry, other: Entry) -> bool:
+    """Whether both say which training they are of, and it is not the same."""
+    ids = {each.provenance.get("training_id") for each in (entry, other)}
+    return len(ids) == 2 and None not in ids
+
+
+def name_numbered(entries: Sequence[Entry]) -> list[Entry]:
+    """Give objectives that are only numbered the names that they have in the other fronts of their environment."""
+    named: dict[tuple[str, int], set[tuple[str, ...]]] = {}
+    for entry in entries:
+        front = entry.front
+        if numbered_places(front.objectives) is None:
+            named.setdefault((front.env_id, front.num_objectives), set()).add(front.objectives)
+    result = []
+    for entry in entries:
+        front = entry.front
+        places = numbered_places(front.objectives)
+        known = named.get((front.env_id, front.num_objectives), set())
+        if places is not None and len(known) == 1:
+            (names,) = known
+            front = replace(front, objectives=tuple(names[place] for place in places))
+        result.append(entry if front is entry.front else replace(entry, front=front))
+    return result
+
+
 def in_one_order(entries: Sequence[Entry]) -> list[Entry]:
     """Put objectives of the same names in one order: that of the environment's card, else of its first entry."""
     orders: dict[str, tuple[str, ...]] = {}
@@ -74,11 +151,14 @@ def _reordered(entry: Entry, order: tuple[str, ...]) -> Entry:
     if front.objectives == order:
         return entry
     index = [front.objectives.index(name) for name in order]
-    per_objective = ("episode_returns", "episode_returns_undiscounted", "weights", "reference_point")
     changed: dict[str, Any] = {
-        name: None if getattr(front, name) is None else np.take(getattr(front, name), index, axis=-1)
-        for name in per_objective
+        name: None if value is None else value[..., index]
+        for name in PER_OBJECTIVE
+        for value in [getattr(front, name)]
     }
+    for name in ("units", "costs"):
+        value = getattr(front, name)
+        changed[name] = None if value is None else tuple(value[i] for i in index)
     return replace(
         entry,
         front=replace(front, objectives=order, **changed),

@@ -112,12 +112,7 @@ def compare_study(study: Study, *, reference_point: Any = None) -> StudyComparis
             "compare them in separate calls"
         )
     environments = {
-        # What a card knows holds for the environment without arguments.
-        section: compare(
-            {entry.label: entry.front for entry in entries},
-            reference_point=reference_point,
-            known=not entries[0].env_kwargs,
-        )
+        section: compare({entry.label: entry.front for entry in entries}, reference_point=reference_point)
         for section, entries in sections.items()
     }
     estimates = {section: _estimates(entries, environments[section]) for section, entries in sections.items()}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from morl import registry
 from morl.errors import CheckpointError, MorlError
 from morl.files import decode
 from morl.front import Front
@@ -21,7 +22,14 @@ from morl.point_parts import ARRAYS, TEXT
 from morl.point_tables import PointTable, front_of, read_file, tables_in
 from morl.runs import Run, is_run
 from morl.study import Entry, Evaluation, Study
-from morl.study_checks import check_discounts, in_one_order, tell_variants_apart, warn_of_repeated_seeds
+from morl.study_checks import (
+    check_discounts,
+    in_one_order,
+    name_numbered,
+    once_each,
+    tell_variants_apart,
+    warn_of_repeated_seeds,
+)
 from morl.study_search import LOGGED, search
 
 
@@ -76,7 +84,8 @@ def read_study(
     labels = distinct_labels(found)
     entries = [_read(item, label, unsaid) for item, label in zip(found, labels, strict=True)]
     named = {entry.label for entry, item in zip(entries, found, strict=True) if item.group is not None}
-    entries = tell_variants_apart(entries, fixed=named)
+    entries = tell_variants_apart(once_each(entries), fixed=named)
+    entries = name_numbered(entries)
     if reorder:
         entries = in_one_order(entries)
     study = Study(entries=tuple(entries))
@@ -169,10 +178,12 @@ def _read(found: Found, label: str, unsaid: Unsaid) -> Entry:
         run = Run.open(path)
         front = run.front()
         history = read_history(path, front.num_objectives)
-        more = {"config": asdict(run.recorded), "created": creation_time(run.created)}
+        more = _of_run(run)
         group = front.agent or label
     elif isinstance(content, Front):
         front, group = content, content.agent or label
+        if front.env_kwargs is None and is_run(path.parent):
+            more = _of_old_front(front, path.parent)
     else:
         front = front_of(content, path, env=unsaid.env, gamma=unsaid.gamma, minimise=unsaid.minimise)
         group = label.removesuffix(_seed(content))
@@ -187,6 +198,25 @@ def _read(found: Found, label: str, unsaid: Unsaid) -> Entry:
     )
 
 
+def _of_run(run: Run) -> dict[str, Any]:
+    """What a run says of its training."""
+    return {
+        "config": asdict(run.recorded),
+        "created": creation_time(run.created),
+        "training_id": run.training_id,
+    }
+
+
+def _of_old_front(front: Front, folder: Path) -> dict[str, Any]:
+    """What the run in whose folder a front lies says of it: fronts of old did not say themselves which it was."""
+    try:
+        run = Run.open(folder)
+    except MorlError:
+        return {}
+    its = (registry.canonical_id(run.recorded.env), run.recorded.seed)
+    return _of_run(run) if its == (front.env_id, front.training_seed) else {}
+
+
 def provenance(front: Front) -> dict[str, Any]:
     """What a front says of where it comes from, as JSON values; what it does not say is left out."""
     known = {
@@ -197,6 +227,7 @@ def provenance(front: Front) -> dict[str, Any]:
         "steps": front.training_steps,
         "seconds": front.training_seconds,
         "role": front.role,
+        "training_id": front.training_id,
         "backend": front.backend,
         "episodes": front.episodes if front.episode_lengths is not None else None,
         "evaluation_seed": front.evaluation_seed,

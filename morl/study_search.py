@@ -42,8 +42,9 @@ def search(folder: Path, columns: Sequence[str] | None = None) -> list[Path]:
     unfinished: list[str] = []
     unreadable: list[str] = []
     for here, folders, files in _walk(folder, unreadable):
-        for name in sorted(folders):
-            path = here / name
+        # A run by its own name before links to it.
+        for path in sorted((here / name for name in folders), key=lambda path: (path.is_symlink(), path)):
+            name = path.name
             try:
                 run = not name.startswith(".") and _looks_like_a_run(path)
             except OSError as error:

@@ -68,6 +68,7 @@ def train_run(
             stack.callback(env.close)  # last of all: should it fail or hang, the results are written
             kind = registry.agent_class(config.agent)
             agent = kind(env, seed=config.seed, **restore_tuples(config.settings))
+            agent.training_id = run.training_id
             resumed = run.restore(agent)
             number = agent.choose_threads(run.threads if threads is None else threads)
             if resumed:

@@ -17,7 +17,7 @@ from morl.envs.planning import MOST_STATES, Array, enumerate_model
 from morl.envs.stored_fronts import Kind, find_front, read_fronts
 from morl.errors import MorlError
 from morl.front import Front
-from morl.spec import objectives_of
+from morl.known import facts_of
 
 AMONG: dict[Kind, str] = {
     "pareto": "deterministic, history-independent policies (SER)",
@@ -114,17 +114,10 @@ def optimal_among(env_id: str, kind: Kind) -> str:
 
 def _front(vec: Any, points: Array, gamma: float, among: str) -> Front:
     """Points (k, m) as a front, with what the environment's card says about it."""
-    card = registry.get_card(vec.env_id)
-    objectives = objectives_of(vec)
-    known = card is not None and card.num_objectives == points.shape[1]
     return Front.from_points(
         points,
-        env_id=registry.canonical_id(vec.env_id),
         gamma=gamma,
-        objectives=[
-            f"objective_{i}" if objectives is None else objectives[i].name for i in range(points.shape[1])
-        ],
-        reference_point=np.array(card.protocol().reference_point) if card is not None and known else None,
+        **facts_of(vec, points.shape[1], gamma, known=False),
         backend="batched",
         optimal_among=among,
     )

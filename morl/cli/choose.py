@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from morl import registry
 from morl._arrays import Array
 from morl.choosing import Choice, choose
 from morl.cli.choice_options import Choose
@@ -14,6 +13,7 @@ from morl.cli.tables import literal, make_table, show
 from morl.errors import MorlError
 from morl.front import Front
 from morl.judging import source_of
+from morl.known import objectives_known
 from morl.plain_text import plain
 
 
@@ -88,9 +88,7 @@ def print_choice(choice: Choice) -> None:
 
 def units(front: Front) -> list[str]:
     """The unit of each objective; empty where none is known."""
-    card = registry.get_card(front.env_id)
-    known = {} if card is None else {objective.name: objective.unit for objective in card.objectives}
-    return [known.get(name, "") for name in front.objectives]
+    return [objective.unit for objective in objectives_known(front)]
 
 
 def basis(front: Front, *, undiscounted: bool) -> str:

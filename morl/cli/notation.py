@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -97,8 +98,26 @@ def keyword_arguments(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or not name.isidentifier():
             raise MorlError(f"expected NAME=VALUE, got {pair!r}; for example size=3")
-        try:
-            values[name] = json.loads(text)
-        except ValueError:
-            values[name] = text
+        values[name] = _value(text, name)
     return values
+
+
+def _value(text: str, name: str) -> Any:
+    """What a value means as JSON (`true`, `[1, 2]`), else as Python writes it (`True`, `(1, 2)`), else as text."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(text, parse_float=_number)
+    try:
+        return json.loads(json.dumps(ast.literal_eval(text)))  # with lists for tuples, as a run keeps them
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        if text[:1] in ("[", "{", "("):
+            raise MorlError(
+                f"expected {name} as JSON or as Python writes it, got {text}, which is neither ({error}); for "
+                f"example {name}='[1, 2.5, true, \"text\"]'"
+            ) from None
+    return text
+
+
+def _number(text: str) -> int | float:
+    """`1e3` as the whole number that it is, `1.0` and `1e-3` as they are."""
+    number = float(text)
+    return int(number) if "." not in text and number.is_integer() else number

@@ -60,7 +60,7 @@ class Train:
     compile: Switch = False
     """Compile the batched environment: slow to start, then faster."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Keyword arguments of the environment; values are read as JSON, or as text."""
+    """Keyword arguments of the environment; values as JSON or as Python writes them, else text."""
     out: Annotated[Path | None, _named("DIR")] = None
     """Run directory; by default runs/ENV-AGENT-SEED."""
     like: Annotated[str | None, _named("RECIPE|RUN")] = None
@@ -93,7 +93,7 @@ class Trained:
     env: Annotated[str | None, _named("ENV")] = None
     """Environment id or module:Class; by default the one that the agent was trained on."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Keyword arguments of the environment, beside those of the run; values are read as JSON, or as text."""
+    """Keyword arguments of the environment, beside those of the run; values as JSON or as in Python, else text."""
     device: str = "cpu"
     """Where the agent acts."""
     threads: Annotated[int | Literal["auto"], _named("INT|auto")] = "auto"
@@ -200,7 +200,7 @@ class CheckEnv:
     env: Annotated[Positional[str], arg(metavar="ENV")]
     """Environment id, ID[TERM,...] for terms of its info, or module:Class."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Keyword arguments of the environment; values are read as JSON, or as text."""
+    """Keyword arguments of the environment; values as JSON or as Python writes them, else text."""
 
 
 @dataclass(frozen=True, kw_only=True)

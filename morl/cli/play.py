@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from morl import registry
 from morl import weights as preference_weights
 from morl.cli.evaluate import free_name, subject
 from morl.cli.notation import weight_numbers
@@ -14,6 +13,7 @@ from morl.cli.tables import literal, make_table, show
 from morl.devices import check_device
 from morl.errors import MorlError
 from morl.front import Front
+from morl.known import objectives_known
 from morl.playback import play
 
 
@@ -52,14 +52,12 @@ def run(options: Play) -> None:
 def print_returns(front: Front) -> None:
     """One row per objective: its unit, and what the episodes earned, discounted and not."""
     assert front.episode_lengths is not None and front.episode_returns_undiscounted is not None
-    card = registry.get_card(front.env_id)
-    units = {} if card is None else {objective.name: objective.unit for objective in card.objectives}
     table = make_table("objective", "unit", "weight", "return", f"discounted by {front.gamma:g}")
-    for i, name in enumerate(front.objectives):
+    for i, objective in enumerate(objectives_known(front)):
         columns = (front.episode_returns_undiscounted[0, :, i], front.episode_returns[0, :, i])
         table.add_row(
-            literal(name),
-            literal(units.get(name, "")),
+            literal(objective.name),
+            literal(objective.unit),
             "" if front.weights is None else f"{front.weights[0, i]:g}",
             *(_spread(column) for column in columns),
         )

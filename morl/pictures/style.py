@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from morl import registry
 from morl.errors import MorlError
 from morl.front import Front
+from morl.known import objectives_known
 from morl.store import atomic_write
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def check_alike(fronts: Sequence[tuple[str, Front]]) -> Front:
 
 def axis_labels(front: Front) -> list[str]:
     """`time [steps]`, with the units of the environment's card."""
-    card = registry.get_card(front.env_id)
-    units = {} if card is None else {objective.name: objective.unit for objective in card.objectives}
-    return [f"{name} [{units[name]}]" if units.get(name) else name for name in front.objectives]
+    return [f"{o.name} [{o.unit}]" if o.unit else o.name for o in objectives_known(front)]
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -13,6 +13,7 @@ from morl.comparison import Comparison, compare
 from morl.comparison_text import notes, of_looks, without_shared_folders
 from morl.errors import MorlError
 from morl.front import Front
+from morl.known import objectives_known
 from morl.pictures.style import style_of
 from morl.report.history import training_of
 from morl.report.numbers import finite, number, rounded
@@ -137,15 +138,9 @@ def _environment(
 
 def _objectives(front: Front) -> list[dict[str, str]]:
     """Name, unit and meaning of each objective, as far as the environment's card tells."""
-    card = registry.get_card(front.env_id)
-    known = {} if card is None else {objective.name: objective for objective in card.objectives}
     return [
-        {
-            "name": name,
-            "unit": known[name].unit if name in known else "",
-            "description": known[name].description if name in known else "",
-        }
-        for name in front.objectives
+        {"name": objective.name, "unit": objective.unit, "description": objective.description}
+        for objective in objectives_known(front)
     ]
 
 

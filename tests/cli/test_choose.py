@@ -69,17 +69,17 @@ def test_the_table_of_a_front(sea_file: Path, call) -> None:
 
 
 def test_a_policy_is_written_and_played(run_path: Path, call, tmp_path: Path) -> None:
-    words = ("--at-least", "objective_1=-5", "--at-least", "objective-0=1", "--weights", "1,0")
+    words = ("--at-least", "objective_2=-5", "--at-least", "objective-1=1", "--weights", "1,0")
     status, out, err = call("choose", run_path, *words, "--out", tmp_path / "policy")
     assert (status, err) == (0, "") and f"policy: {tmp_path / 'policy'}" in out
-    assert "objective_1 of at least -5 and objective_0 of at least 1" in out
+    assert "objective_2 of at least -5 and objective_1 of at least 1" in out
     # Discounted by 0.99, five steps cost 4.90; a sixth would be too many.
     policy = morl.load_policy(tmp_path / "policy")
     assert policy.metadata["returns"] == pytest.approx([4 * 0.99**4, -sum(0.99**t for t in range(5))])
     assert policy.act(np.array([3.0], np.float32)) == 1 and policy.act(np.array([4.0], np.float32)) == 0
     status, out, err = call("play", tmp_path / "policy", "--no-render")
     assert (status, err) == (0, "") and "toys:PlainCorridor: 1 episode of 5 steps" in out
-    assert re.search(r"objective_0 +0\.5 +4\.0000", out)
+    assert re.search(r"objective_1 +0\.5 +4\.0000", out)
     status, out, err = call("evaluate", tmp_path / "policy", "--episodes", "3", "--seed", "2")
     assert (status, err) == (0, "")
     front = Front.load(tmp_path / "policy" / "front.json")
@@ -102,7 +102,7 @@ def test_a_front_with_more_episodes(run_path: Path, call, tmp_path: Path) -> Non
     other = tmp_path / "other.json"
     slips = ("--env-kwargs", "slip=0.3", "--episodes", "6")
     assert call("evaluate", run_path, "--partitions", "8", *slips, "--out", other)[0] == 0
-    words = ("--at-least", "objective_1=-6", "--undiscounted", "--front", other, "--out", tmp_path / "policy")
+    words = ("--at-least", "objective_2=-6", "--undiscounted", "--front", other, "--out", tmp_path / "policy")
     status, out, err = call("choose", run_path, *words)
     assert (status, err) == (0, "")
     assert "1 of 9 points, undiscounted returns, 6 episodes each" in out and " ± " in out
@@ -173,7 +173,7 @@ def test_a_dialogue(run_path: Path, call, typed, tmp_path: Path) -> None:
     assert "Question 1 of at most 10" in out and "Question 4 of at most 10" in out
     assert out.count("Question 3 of") == 2, "skipped questions do not count"
     assert out.count("Please answer 1, 2, =, s or q.") == 1
-    assert re.search(r"objective_0 +\d.* +[12] by \d", out), "the difference, and whose it is"
+    assert re.search(r"objective_1 +\d.* +[12] by \d", out), "the difference, and whose it is"
     assert "Ended after 3 answers." in out and "importance" in out and "90 % between" in out
     # What it prints chooses the same.
     command = re.search(r"the same without questions: morl (choose .*)", out)

@@ -57,7 +57,7 @@ def test_a_run_can_be_played_unseen(run_path: Path, call) -> None:
     assert (status, err) == (0, "")
     # It walks four steps and stops.
     assert "toys:PlainCorridor: 1 episode of 5 steps" in out and "film" not in out
-    assert re.search(r"objective_0 +0\.5 +4\.0000", out) and re.search(r"objective_1 +0\.5 +-5\.0000", out)
+    assert re.search(r"objective_1 +0\.5 +4\.0000", out) and re.search(r"objective_2 +0\.5 +-5\.0000", out)
     assert sorted(run_path.iterdir()) == before
 
 

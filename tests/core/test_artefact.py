@@ -126,7 +126,7 @@ def test_a_policy_with_memory() -> None:
 def test_from_a_run_with_its_provenance(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", config(env="toys:PlainCorridor", env_kwargs={"slip": 0.25}))
     front = train(run)
-    choice = morl.choose(tmp_path / "run", at_least={"objective_1": -5})
+    choice = morl.choose(tmp_path / "run", at_least={"objective_2": -5})
     assert choice.run is not None and choice.front == front
     choice.save(tmp_path / "policy")
     metadata = morl.load_policy(tmp_path / "policy").metadata
@@ -134,7 +134,7 @@ def test_from_a_run_with_its_provenance(tmp_path: Path) -> None:
     assert metadata["standard_errors"] == pytest.approx(front.standard_errors[choice.index].tolist())
     assert metadata["undiscounted"]["returns"] != metadata["returns"]
     assert (metadata["env"], metadata["env_kwargs"]) == ("toys:PlainCorridor", {"slip": 0.25})
-    assert metadata["chosen"]["at_least"] == {"objective_1": -5.0}
+    assert metadata["chosen"]["at_least"] == {"objective_2": -5.0}
     assert metadata["chosen"]["feasible"] == int(choice.feasible.sum())
     told = metadata["provenance"]
     assert (told["agent"], told["training_seed"], told["training_steps"]) == ("corridor-walker", 5, 40)

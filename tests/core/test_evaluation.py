@@ -41,7 +41,7 @@ def test_provenance(agent: CorridorWalker) -> None:
     assert (front.agent, front.training_seed, front.training_steps) == ("corridor-walker", 3, 1000)
     assert (front.training_seconds, front.gamma, front.role) == (2.5, 0.99, "selection")
     assert (front.backend, front.evaluation_seed, front.episodes) == ("original", 9, 2)
-    assert front.env_id == "toys:PlainCorridor" and front.objectives == ("objective_0", "objective_1")
+    assert front.env_id == "toys:PlainCorridor" and front.objectives == ("objective_1", "objective_2")
     assert front.weights is not None and np.array_equal(front.weights, WEIGHTS)
     assert morl.evaluate(agent, Corridor, weights=WEIGHTS, backend="batched").backend == "batched"
 

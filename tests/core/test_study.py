@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from synthetic import write_study
 from toy_runs import config, train
 
+import morl
 from morl.errors import CheckpointError, MorlError
 from morl.front import Front
 from morl.history import FILE
@@ -144,9 +147,72 @@ def test_other_settings_are_no_seeds(tmp_path: Path) -> None:
 
 def test_one_seed_twice_is_said(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        front(agent="x", training_seed=3).save(tmp_path / f"{name}.json")
+        front([[len(name), ord(name)]], agent="x", training_seed=3).save(tmp_path / f"{name}.json")
     with pytest.warns(UserWarning, match=r"the same training: a and b \(seed 3\)"):
         load_study(tmp_path)
+
+
+def test_one_training_counts_once(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        train(Run.create(tmp_path / "runs" / f"s{seed}", config(seed=seed)))
+    run, runs = tmp_path / "runs" / "s1", tmp_path / "runs"
+    copy = shutil.copytree(run, tmp_path / "runs" / "copy")
+    (runs / "latest").symlink_to(run)
+    (tmp_path / "elsewhere").symlink_to(runs)
+    (runs / "round").symlink_to(tmp_path)
+    ours = Front.load(run / "front.json")
+    assert ours.training_id == Run.open(copy).training_id == Run.open(run).load_agent().training_id
+    with pytest.warns(UserWarning, match="the same training: .*copy and .*s1"):
+        study = load_study(tmp_path / "elsewhere")
+    assert [e.front.training_seed for e in study.entries] == [1, 2]
+    # A front that says neither its training nor its arguments, as those of old, in the folder of its run.
+    replace(ours, training_id=None, env_kwargs=None).save(copy / "old.json")
+    with pytest.warns(UserWarning, match="the same training"):
+        assert len(load_study([run, copy / "front.json", copy / "old.json", runs / "s2"]).entries) == 2
+    # Another evaluation of a training is no second seed.
+    longer = replace(ours, episode_returns=ours.episode_returns + 1, episode_returns_undiscounted=None)
+    longer.save(run / "front-2.json")
+    groups = load_study([f"mine={run}", f"mine={run / 'front-2.json'}", f"mine={runs / 's2'}"]).groups
+    assert groups == ("mine", "mine (front-2)")
+
+
+def test_other_problems_of_an_environment_stand_apart(tmp_path: Path) -> None:
+    for name, changes in {
+        "plain": {},
+        "explicit": {"env_kwargs": {}},
+        "short": {"env_kwargs": {"max_episode_steps": 3}},
+        "halved": {"wrappers": ["Halved()"]},
+    }.items():
+        front(**changes).save(tmp_path / f"{name}.json")
+    found = morl.compare(tmp_path)
+    sections = {name: list(each.fronts) for name, each in found.environments.items()}
+    assert sections == {
+        DST: ["explicit", "plain"],
+        f"{DST} + Halved()": ["halved"],
+        f"{DST} (max_episode_steps=3)": ["short"],
+    }
+    assert [each.known is not None for each in found.environments.values()] == [True, False, False]
+
+
+@pytest.mark.parametrize("header", ["objective_1,objective_2", "objective_0,objective_1"])
+def test_numbered_columns_take_the_names_of_the_other_fronts(header: str, tmp_path: Path) -> None:
+    (tmp_path / "theirs.csv").write_text(f"{header}\n1,2\n")
+    for names in (["comfort", "energy"], ["objective_1", "objective_2"]):
+        front(env_id="my:House", objectives=names).save(tmp_path / "mine.json")
+        study = load_study(tmp_path, env="my:House", gamma=0.99, objectives=header.split(","))
+        assert {entry.front.objectives for entry in study.entries} == {tuple(names)}
+
+
+def test_fronts_of_old_counted_objectives_from_zero(tmp_path: Path) -> None:
+    path = front(objectives=["objective_1", "objective_2"]).save(tmp_path / "a.json")
+    document = json.loads(path.read_text()) | {
+        "schema_version": 1,
+        "objectives": ["objective_0", "objective_1"],
+    }
+    for added in ("env_kwargs", "wrappers", "units", "costs", "known_points", "known_label", "training_id"):
+        del document[added]
+    path.write_text(json.dumps(document))
+    assert Front.load(path).objectives == ("objective_1", "objective_2")
 
 
 def test_one_thing_twice_is_refused(folder: Path) -> None:
