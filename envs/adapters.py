@@ -7,25 +7,28 @@ flattened by Gymnasium's own rules and discrete actions count from zero, whateve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Box
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from morl.envs.block import EnvBlock, EnvFactory
+from morl.envs.block import FAULTS, EnvBlock, EnvFactory
+from morl.envs.faults import described
 from morl.envs.finite import check_actions, check_observations, check_rewards
 from morl.envs.view import AgentView
-from morl.errors import EnvError
+from morl.envs.workers import Workers
+from morl.errors import EnvError, MorlError
 from morl.problem import ORDINARY, Identity
 from morl.registry import Objective
+from morl.step_limit import checked
 from morl.streams import derive_seed
 from morl.threads import cores
 
@@ -105,6 +108,23 @@ class Adapter(VectorEnv):
         """Raise `NonFiniteError` for the first observation that is NaN or infinite, after so many steps (N,)."""
         check_observations(obs, self.env_id, lengths, self.native_observation_space)
 
+    @contextmanager
+    def _calling(self, method: str, env_id: str | None = None) -> Iterator[None]:
+        """Turn what somebody else's vector environment raises in a method into one line, with its cause."""
+        try:
+            yield
+        except MorlError:
+            raise
+        except FAULTS as error:
+            self._give_up()
+            name = self.env_id if env_id is None else env_id
+            raise EnvError(
+                f"expected {method}() of {name} to return, got {described(error)}; mend the environment"
+            ) from error
+
+    def _give_up(self) -> None:
+        """Called once somebody else's environment has failed."""
+
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
@@ -154,41 +174,23 @@ class Adapter(VectorEnv):
         )
 
 
-class SyncAdapter(Adapter):
-    """Environments stepped one after the other in this process.
-
-    Args:
-        env_fns: one factory per environment; all must have the same spaces.
-        env_id: names them in messages and files; None for the id they were registered under.
-        identity: which problem they are; None to look into the first.
-        device: where the tensors go.
-    """
+class BlockAdapter(Adapter):
+    """What steps environments by blocks: one here, or several in processes."""
 
     skips_inactive = True
-
-    def __init__(
-        self,
-        env_fns: Sequence[EnvFactory],
-        *,
-        env_id: str | None = None,
-        identity: Identity | None = None,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self._block = EnvBlock(env_fns, env_id, identity)
-        self._block.fill()
-        super().__init__(len(env_fns), device=device, **self._block.shown)
-        self._running = False
-
-    @property
-    def envs(self) -> list[AgentView]:
-        """The environments, as agents see them."""
-        return self._block.envs
+    _block: EnvBlock | Workers
+    _running = False
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Start all episodes. From one seed each environment derives its own; a list gives one to each."""
-        obs, _ = self._block.reset(options={"seeds": self._seeds(seed), "options": options})
+        """Start all episodes. From one seed each environment derives its own; a list gives one to each.
+
+        Raises:
+            EnvError: an environment failed.
+            NonFiniteError: an observation is NaN or infinite.
+        """
+        obs = self._block.reset(self._seeds(seed), options)
         self._running = True
         self._forget_episodes()
         self._check_observed(obs, self._lengths)
@@ -202,15 +204,14 @@ class SyncAdapter(Adapter):
         The others stand still: their observation stays, their reward is zero, their flags are False.
 
         Raises:
-            EnvError: a reward has the wrong shape, or reset() has not been called.
+            EnvError: an environment failed, a reward has the wrong shape, or reset() has not been called.
             NonFiniteError: a reward, an observation or an action is NaN or infinite.
         """
         if not self._running:
             raise EnvError("expected reset() before step(); call env.reset(seed=...) first")
         stepped = self._stepped(active)
-        obs, reward, _, _, info = self._block.step({"action": self._host_actions(actions), "active": stepped})
-        final = info.get("final_obs", obs[:0])
-        return self._result(obs, reward, info["terminated"], info["truncated"], final, stepped)
+        obs, reward, terminated, truncated, last = self._block.step(self._host_actions(actions), stepped)
+        return self._result(obs, reward, terminated, truncated, last, stepped)
 
     def known_front(self, gamma: float) -> Any:
         """What the first environment says."""
@@ -221,8 +222,38 @@ class SyncAdapter(Adapter):
         self._block.close()
 
 
-class AsyncAdapter(Adapter):
-    """Environments in processes, a block of them in each, through Gymnasium's `AsyncVectorEnv`.
+class SyncAdapter(BlockAdapter):
+    """Environments stepped one after the other in this process.
+
+    Args:
+        env_fns: one factory per environment; all must have the same spaces.
+        env_id: names them in messages and files; None for the id they were registered under.
+        identity: which problem they are; None to look into the first.
+        device: where the tensors go.
+
+    Raises:
+        EnvError: an environment could not be made, or the copies differ in their spaces.
+    """
+
+    def __init__(
+        self,
+        env_fns: Sequence[EnvFactory],
+        *,
+        env_id: str | None = None,
+        identity: Identity | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._block: EnvBlock = EnvBlock(env_fns, env_id, identity)
+        super().__init__(len(env_fns), device=device, **self._block.shown)
+
+    @property
+    def envs(self) -> list[AgentView]:
+        """The environments, as agents see them."""
+        return self._block.envs
+
+
+class AsyncAdapter(BlockAdapter):
+    """Environments in processes, a block of them in each.
 
     A message to a process costs about as much as a step of MuJoCo. There are as many processes as cores, each of
     which steps its block in a loop, rather than a process and a message for every environment.
@@ -234,10 +265,15 @@ class AsyncAdapter(Adapter):
         device: where the tensors go.
         processes: how many there are at most; as many as cores by default. More pay where a step waits for
             something other than a core.
+        step_timeout: seconds that one call of an environment (constructor, reset, step, close) may take; 0 for no
+            limit. By default that of the run around (`morl.step_limit`), else 60.
+
+    Raises:
+        EnvError: an environment could not be made, or the copies differ in their spaces. This and any later failure
+            of a process (it died, it is stuck, it raised something) ends all of them.
     """
 
     backend = "async"
-    skips_inactive = True
 
     def __init__(
         self,
@@ -247,62 +283,17 @@ class AsyncAdapter(Adapter):
         identity: Identity | None = None,
         device: torch.device | str = "cpu",
         processes: int | None = None,
+        step_timeout: float | None = None,
     ) -> None:
         if processes is not None and processes < 1:
             raise EnvError(f"expected at least one process, got processes={processes}")
         count = len(env_fns)
-        places = -(-count // (processes or cores()))  # of each block; the last may leave some empty
-        self.vector = AsyncVectorEnv(
-            [
-                partial(EnvBlock, env_fns[i : i + places], env_id, identity, places=places, first=i)
-                for i in range(0, count, places)
-            ],
-            autoreset_mode=AutoresetMode.SAME_STEP,
-        )
-        super().__init__(count, device=device, **self.vector.get_attr("shown")[0])
-        told = self.vector.action_space.sample()
-        self._told = {name: np.zeros_like(array) for name, array in told.items()}
+        each = -(-count // (processes or cores()))
+        blocks = [min(each, count - first) for first in range(0, count, each)]
+        self._block: Workers = Workers(env_fns, env_id, identity, blocks=blocks, limit=checked(step_timeout))
+        super().__init__(count, device=device, **self._block.shown)
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """Start all episodes. From one seed each environment derives its own; a list gives one to each.
-
-        Raises:
-            EnvError: the copies of an environment differ in their spaces.
-        """
-        blocks, _ = self.vector.reset(options={"seeds": self._seeds(seed), "options": options})
-        obs = self._rows(blocks)
-        self._forget_episodes()
-        self._check_observed(obs, self._lengths)
-        return self._tensor(obs), {}
-
-    def step(
-        self, actions: Tensor, active: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
-        """Step every environment, or those where `active` (N,) holds; otherwise as `SyncAdapter.step`."""
-        stepped = self._stepped(active)
-        self._rows(self._told["action"])[:] = self._host_actions(actions)
-        self._rows(self._told["active"])[:] = stepped
-        obs, reward, _, _, info = self.vector.step(self._told)
-        last = [block for block in info.get("final_obs", ()) if block is not None]
-        return self._result(
-            self._rows(obs),
-            self._rows(reward.astype(np.float32)),
-            self._rows(info["terminated"]),
-            self._rows(info["truncated"]),
-            np.concatenate(last) if last else obs[0, :0],
-            stepped,
-        )
-
-    def _rows(self, blocks: NDArray[Any]) -> NDArray[Any]:
-        """A view of the rows (N, ...) of all environments in an array (processes, places, ...)."""
-        return blocks.reshape(-1, *blocks.shape[2:])[: self.num_envs]
-
-    def known_front(self, gamma: float) -> Any:
-        """What the first environment says."""
-        return self.vector.call("known_front", gamma)[0]
-
-    def close_extras(self, **kwargs: Any) -> None:
-        """End the processes."""
-        self.vector.close(**kwargs)
+    @property
+    def processes(self) -> int:
+        """How many there are."""
+        return len(self._block)

@@ -1,40 +1,39 @@
-"""Several environments as one that steps them in a loop: what each process of `AsyncAdapter` runs."""
+"""Several environments as one that steps them in a loop: here, or in each process of `AsyncAdapter`."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Dict, MultiBinary
-from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from morl.envs.faults import described
 from morl.envs.view import AgentView
-from morl.errors import EnvError
+from morl.errors import EnvError, MorlError
 from morl.problem import Identity
 
 EnvFactory = Callable[[], gymnasium.Env]
 
+FAULTS = (Exception, SystemExit)
+"""What counts as an environment's failure; Ctrl-C does not."""
 
-class EnvBlock(gymnasium.Env):
+
+class EnvBlock:
     """Environments with equal spaces, stepped one after the other and restarted where an episode ends.
-
-    A Gymnasium environment to those who step it: an observation holds a row for each place, and an action is a
-    dictionary of "action" (n, ...) and "active" (n,), which says whom to step. As a single environment has but one
-    flag of each kind, those of the n episodes are in the info, "terminated" and "truncated" (n,), and the flags
-    themselves are False. "final_obs" is there where episodes ended: their last observations, in order.
-
-    Only the first environment is made at once, which is enough to know the spaces. The others are made by `fill`,
-    or by the first reset.
 
     Args:
         env_fns: one factory per environment.
         env_id: names them in messages; None for the id they were registered under.
         identity: which problem they are; None to look into the first.
-        places: rows of an observation; those beyond the environments stay zero. As many as environments by default.
         first: the number of the first environment among those of all blocks.
+        alive: called before every call of an environment, to say that those before it have returned.
+
+    Raises:
+        EnvError: an environment could not be made, or has other spaces than the first. What an environment raises
+            here and later is the cause of an `EnvError` that names the environment, its number, and the step.
     """
 
     def __init__(
@@ -43,15 +42,20 @@ class EnvBlock(gymnasium.Env):
         env_id: str | None,
         identity: Identity | None = None,
         *,
-        places: int | None = None,
         first: int = 0,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
-        self._waiting = list(env_fns[1:])
-        self._env_id = env_id
-        self._first = first
-        view = AgentView(env_fns[0](), env_id, identity)
-        self.envs = [view]
-        self.places = places or len(env_fns)
+        self._env_id, self._identity, self._first, self._alive = env_id, identity, first, alive
+        self.envs: list[AgentView] = []
+        self._lengths = [0] * len(env_fns)
+        for i, make in enumerate(env_fns):
+            alive()
+            try:
+                self.envs.append(self._made(make))
+            except FAULTS as error:
+                self.close()
+                self._fail(error, f"{env_id or 'the factory'} to make an environment", i)
+        view = self.envs[0]
         self.shown: dict[str, Any] = {
             "observation_space": view.observation_space,
             "action_space": view.action_space,
@@ -65,75 +69,49 @@ class EnvBlock(gymnasium.Env):
             "reference_point": view.reference_point,
         }
         """What `Adapter` wants to know of each environment."""
-        self.observation_space = batch_space(view.observation_space, self.places)
-        self.action_space = Dict(
-            action=batch_space(view.action_space, self.places), active=MultiBinary(self.places)
-        )
-        self._obs: NDArray[Any] = np.zeros_like(self.observation_space.sample())
-        self._rewards = (self.places, view.num_objectives)
-
-    def fill(self) -> None:
-        """Make the environments that are missing.
-
-        Raises:
-            EnvError: one has other spaces than the first.
-        """
-        first = self.envs[0]
-        while self._waiting:
-            made = self._waiting[0]()
-            env = AgentView(made, self._env_id, first.identity)
-            if any(made.unwrapped is other.unwrapped for other in self.envs):
-                raise EnvError(
-                    f"expected a new environment for each copy of {first.env_id}, got the same instance for copy "
-                    f"{self._first + len(self.envs)} as before, so that episodes would be mixed; pass a factory "
-                    "that makes one at every call, such as lambda: MyEnv()"
-                )
-            if (env.observation_space, env.action_space) != (first.observation_space, first.action_space):
-                raise EnvError(
-                    f"expected all copies of {first.env_id} to have the spaces of the first, got "
-                    f"{env.observation_space} and {env.action_space} in copy {self._first + len(self.envs)}"
-                )
-            self.envs.append(env)
-            del self._waiting[0]
+        space = view.observation_space
+        self._obs: NDArray[Any] = np.zeros((len(env_fns), *(space.shape or ())), space.dtype)
+        self._rewards = (len(env_fns), view.num_objectives)
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Start all episodes; `options` has the "seeds" of all blocks' environments, and "options" for each."""
-        self.fill()
-        told = {"seeds": None, "options": None} | (options or {})
+        self, seeds: Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> NDArray[Any]:
+        """Start all episodes, each with its seed and all with `options`; returns observations (n, ...)."""
         obs = np.zeros_like(self._obs)
-        for i, env in enumerate(self.envs):
-            seed = told["seeds"] and told["seeds"][self._first + i]
-            obs[i], _ = env.reset(seed=seed, options=told["options"])
+        for i in range(len(self.envs)):
+            obs[i] = self._begun(i, seed=None if seeds is None else seeds[i], options=options)
         self._obs = obs
-        return obs, {}
+        return obs
 
     def step(
-        self, action: dict[str, NDArray[Any]]
-    ) -> tuple[NDArray[Any], NDArray[Any], bool, bool, dict[str, Any]]:
+        self, actions: NDArray[Any], active: NDArray[np.bool_]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_], NDArray[np.bool_], NDArray[Any]]:
         """Step the active environments; the others keep their observations, with no reward and no end.
 
         Returns:
-            Observations (n, ...), rewards (n, m), False, False, and the info described above.
+            Observations (n, ...), rewards (n, m), terminated (n,), truncated (n,), and the last observations of the
+            episodes that ended, in order.
         """
-        actions, active = action["action"], action["active"]
         obs = self._obs.copy()  # what was returned before stays as it is
         reward = np.zeros(self._rewards, np.float32)
-        terminated, truncated = np.zeros((2, self.places), np.bool_)
-        for i, env in enumerate(self.envs):
-            if active[i]:
-                stepped = env.step(actions[i])
-                with np.errstate(over="ignore"):  # infinite then, and refused as such
-                    obs[i], reward[i], terminated[i], truncated[i], _ = stepped
-        info: dict[str, Any] = {"terminated": terminated, "truncated": truncated}
+        terminated, truncated = np.zeros((2, len(self.envs)), np.bool_)
+        i = 0
+        try:
+            for i, env in enumerate(self.envs):
+                if active[i]:
+                    self._alive()
+                    self._lengths[i] += 1
+                    stepped = env.step(actions[i])
+                    with np.errstate(over="ignore"):  # infinite then, and refused as such
+                        obs[i], reward[i], terminated[i], truncated[i], _ = stepped
+        except FAULTS as error:
+            self._fail(error, f"step() of {self.envs[i].env_id} to return", i, f" at step {self._lengths[i]}")
         ended = np.flatnonzero(terminated | truncated)
-        if len(ended):
-            info["final_obs"] = obs[ended]
-            for i in ended.tolist():
-                obs[i], _ = self.envs[i].reset()
+        last = obs[ended]
+        for i in ended.tolist():
+            obs[i] = self._begun(i)
         self._obs = obs
-        return obs, reward, False, False, info
+        return obs, reward, terminated, truncated, last
 
     def known_front(self, gamma: float) -> Any:
         """What the environment says of its front under a discount; None where it says nothing."""
@@ -141,6 +119,49 @@ class EnvBlock(gymnasium.Env):
         return told(gamma) if callable(told) else told
 
     def close(self) -> None:
-        """Close every environment."""
-        for env in self.envs:
-            env.close()
+        """Close every environment; one that cannot be closed is warned of, as everything was done by then."""
+        for i, env in enumerate(self.envs):
+            self._alive()
+            try:
+                env.close()
+            except FAULTS as error:
+                warnings.warn(
+                    f"close() of {env.env_id} raised {described(error)} in sub-environment {self._first + i}; "
+                    "what it holds may be left behind",
+                    stacklevel=2,
+                )
+
+    def _made(self, make: EnvFactory) -> AgentView:
+        """One more environment, checked against the first."""
+        made = make()
+        env = AgentView(made, self._env_id, self.envs[0].identity if self.envs else self._identity)
+        first, number = self.envs[0] if self.envs else env, self._first + len(self.envs)
+        if any(made.unwrapped is other.unwrapped for other in self.envs):
+            raise EnvError(
+                f"expected a new environment for each copy of {first.env_id}, got the same instance for copy "
+                f"{number} as before, so that episodes would be mixed; pass a factory "
+                "that makes one at every call, such as lambda: MyEnv()"
+            )
+        if (env.observation_space, env.action_space) != (first.observation_space, first.action_space):
+            raise EnvError(
+                f"expected all copies of {first.env_id} to have the spaces of the first, got "
+                f"{env.observation_space} and {env.action_space} in copy {number}"
+            )
+        return env
+
+    def _begun(self, i: int, **options: Any) -> NDArray[Any]:
+        """The first observation of a new episode."""
+        self._alive()
+        self._lengths[i] = 0
+        try:
+            obs: NDArray[Any] = self.envs[i].reset(**options)[0]
+        except FAULTS as error:
+            self._fail(error, f"reset() of {self.envs[i].env_id} to return", i)
+        return obs
+
+    def _fail(self, error: BaseException, wanted: str, i: int, when: str = "") -> NoReturn:
+        """Raise what an environment raised, as one line; its author finds the traceback in the cause."""
+        if isinstance(error, MorlError):
+            raise error
+        place = f"in sub-environment {self._first + i}{when}"
+        raise EnvError(f"expected {wanted}, got {described(error)} {place}; mend the environment") from error

@@ -186,8 +186,10 @@ class EnvPoolAdapter(Adapter):
             fresh = (np.random.SeedSequence().generate_state(self.num_envs) >> 1).tolist()
             given = self._seeds(seed)
             seeds = [new if old is None else int(old) for old, new in zip(given, fresh, strict=True)]
-            self._pool = self._make(env_seed=seeds)
-        obs, _ = self._pool.reset()
+            with self._calling("__init__"):
+                self._pool = self._make(env_seed=seeds)
+        with self._calling("reset"):
+            obs, _ = self._pool.reset()
         self._forget_episodes()
         return self._tensor(obs.astype(np.float32)), {}
 
@@ -202,7 +204,8 @@ class EnvPoolAdapter(Adapter):
             raise EnvError("expected reset() before step(); call env.reset(seed=...) first")
         # Row by row in memory, whatever the tensor was: sums over a row then round as the original's do.
         action = np.ascontiguousarray(self._host_actions(actions), dtype=np.float32)
-        seen, paid, terminated, _, info = self._pool.step(action.astype(np.float64))
+        with self._calling("step"):
+            seen, paid, terminated, _, info = self._pool.step(action.astype(np.float64))
         reward = self._reward(Seen(seen, action, paid, info), self._terms)
         truncated = self._lengths + 1 >= self._limit
         done = terminated | truncated

@@ -38,6 +38,7 @@ def make_vec(
     device: torch.device | str = "cpu",
     backend: str = "auto",
     compile: bool = False,
+    step_timeout: float | None = None,
     **kwargs: Any,
 ) -> TensorEnv:
     """A vector environment with torch tensors on `device` and reward vectors (num_envs, m).
@@ -54,6 +55,9 @@ def make_vec(
             of as many processes as there are cores; "envpool" is EnvPool's physics with the environment's
             rewards (MuJoCo, version 5).
         compile: run a batched environment's step through `torch.compile`; the others have nothing to compile.
+        step_timeout: seconds that one call of an environment in a process ("async") may take, whether step,
+            reset, constructor or close; 0 for no limit. By default that of the run around, else 60. Only a process
+            can be ended: the other backends wait.
         kwargs: arguments of the environment, under the names of the batched twin where there is one.
 
     Returns:
@@ -72,7 +76,7 @@ def make_vec(
         raise EnvError(f"expected num_envs >= 1, got {num_envs}")
     # Gymnasium's own checks take Python's numbers only.
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in kwargs.items()}
-    order = _Order(num_envs, device, backend, compile, plain)
+    order = _Order(num_envs, device, backend, compile, step_timeout, plain)
     if isinstance(env, VectorEnv):
         return _from_vector(env, order)
     if isinstance(env, gymnasium.Env):
@@ -91,6 +95,7 @@ class _Order:
     device: torch.device | str
     backend: str
     compile: bool
+    step_timeout: float | None
     kwargs: dict[str, Any]
     identity: Identity | None = None
     """Which problem that is, where the order tells."""
@@ -218,7 +223,13 @@ def _explained(kind: Callable[..., Any], env_id: str | None, **arguments: Any) -
 def _from_factory(factory: Callable[[], Any], env_id: str | None, order: _Order) -> Adapter:
     factories = [factory] * order.num_envs
     if order.backend == "async":
-        return AsyncAdapter(factories, env_id=env_id, identity=order.identity, device=order.device)
+        return AsyncAdapter(
+            factories,
+            env_id=env_id,
+            identity=order.identity,
+            device=order.device,
+            step_timeout=order.step_timeout,
+        )
     made = SyncAdapter(factories, env_id=env_id, identity=order.identity, device=order.device)
     if order.backend == "original":
         made.backend = order.backend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from torch import Tensor
 
 from morl.envs.adapters import Adapter
+from morl.envs.block import FAULTS
+from morl.envs.faults import described
 from morl.envs.identity import declared, of_instance
 from morl.envs.info_terms_vector import InfoTermsVector
 from morl.envs.returned import STEPPED, returned
@@ -98,23 +101,26 @@ class VectorAdapter(Adapter):
             raise EnvError(
                 f"expected {env_id} to carry reward vectors, got {NEXT_STEP_PROCESSES}; {ALTERNATIVES}"
             )
-        obs, _ = returned(vector.reset(seed=0), ("observation", "info"), env_id)
+        with self._calling("reset", env_id):
+            first = vector.reset(seed=0)
+        obs, _ = returned(first, ("observation", "info"), env_id)
         self._takes_tensors = isinstance(obs, Tensor)
         vector.action_space.seed(0)
         action = vector.action_space.sample()
         if self._takes_tensors:
             action = as_tensors(vector.single_action_space, action, obs.device)
-        try:
-            stepped = vector.step(action)
-        except (ValueError, TypeError) as error:
-            if (
-                isinstance(vector.unwrapped, SyncVectorEnv) and not makes_vectors
-            ):  # its storage's own complaint
-                raise EnvError(
-                    f"expected {env_id} to carry reward vectors, got a SyncVectorEnv, which stores scalars; "
-                    f"{ALTERNATIVES}"
-                ) from error
-            raise
+        with self._calling("step", env_id):
+            try:
+                stepped = vector.step(action)
+            except (ValueError, TypeError) as error:
+                if (
+                    isinstance(vector.unwrapped, SyncVectorEnv) and not makes_vectors
+                ):  # its storage's own complaint
+                    raise EnvError(
+                        f"expected {env_id} to carry reward vectors, got a SyncVectorEnv, which stores scalars; "
+                        f"{ALTERNATIVES}"
+                    ) from error
+                raise
         shape = np.shape(returned(stepped, STEPPED, env_id)[1])
         if len(shape) != 2 or shape[0] != vector.num_envs:
             raise EnvError(
@@ -138,14 +144,16 @@ class VectorAdapter(Adapter):
     ) -> tuple[Tensor, dict[str, Any]]:
         """Start all episodes; the environment derives its copies' seeds in its own way."""
         self._forget_episodes()
-        obs = self._transitions.reset(seed=seed)
+        with self._calling("reset"):
+            obs = self._transitions.reset(seed=seed)
         self._check_observed(obs, self._lengths)
         return obs, {}
 
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Step every environment; `info["valid"]` is there under NEXT_STEP only (class docstring)."""
         native = actions if self._takes_tensors else self._host_actions(actions)
-        step = self._transitions.step(self._encode(native))
+        with self._calling("step"):
+            step = self._transitions.step(self._encode(native))
         if step.reward.shape != (self.num_envs, self.num_objectives):
             raise EnvError(
                 f"expected rewards of shape {(self.num_envs, self.num_objectives)} from {self.env_id}, as in its "
@@ -166,5 +174,16 @@ class VectorAdapter(Adapter):
         return self._known_front(gamma) if callable(self._known_front) else self._known_front
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close the environment."""
-        self.vector.close(**kwargs)
+        """Close the environment; one that cannot be closed is warned of, as everything was done by then."""
+        try:
+            self.vector.close(**kwargs)
+        except FAULTS as error:
+            warnings.warn(f"close() of {self.env_id} raised {described(error)}", stacklevel=2)
+
+    def _give_up(self) -> None:
+        """End its processes, if it has any: one that is dead would be waited for."""
+        inner: Any = self.vector.unwrapped
+        for process in getattr(inner, "processes", ()):
+            process.kill()
+            process.join()
+            inner.closed = True

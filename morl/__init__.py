@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from morl._lazy import attach
+from morl.signals import end_command_quietly
 
 if TYPE_CHECKING:  # Only the core: names from above it (`make_vec`, `envs`, ...) resolve at run time.
     from morl import attainment as attainment
@@ -41,6 +42,8 @@ if TYPE_CHECKING:  # Only the core: names from above it (`make_vec`, `envs`, ...
     from morl.front import Front as Front
 
 __version__ = "0.1.0"
+
+end_command_quietly()
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -266,6 +266,7 @@ class Run:
         evaluation_seconds: float | None = 30.0,
         checkpoint_seconds: float = 60.0,
         threads: Threads | None = None,
+        step_timeout: float | None = None,
     ) -> Front:
         """Train to the budget, from the checkpoint if there is one; evaluate; write the results.
 
@@ -277,6 +278,7 @@ class Run:
             checkpoint_seconds: least time between two checkpoints.
             threads: how many torch computes with, as for `Agent.learn`; by default as many as the run began with, so
                 that a resumed run ends bit for bit where an uninterrupted one does.
+            step_timeout: seconds that one call of an environment in a process may take, 60 by default; 0 for none.
 
         Raises:
             MorlError: another process is writing this run, or the budget is too small for one step.
@@ -296,6 +298,7 @@ class Run:
                 evaluation_seconds=evaluation_seconds,
                 checkpoint_seconds=checkpoint_seconds,
                 threads=threads,
+                step_timeout=step_timeout,
             )
 
     @property

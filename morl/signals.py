@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -60,7 +62,7 @@ class _Catcher:
             if not self.shields:
                 self.check()
             # Not print: a signal may come in the middle of one.
-            os.write(2, b"stopping as soon as what is under way is whole; a second signal stops at once\n")
+            os.write(2, b"stopping when what is under way is complete; a second signal stops at once\n")
         elif time.monotonic() - self._time > SAME:
             self.give_back()
             signal.raise_signal(number)  # acts as it would have before
@@ -122,6 +124,50 @@ def exposed() -> Iterator[None]:
         yield
     finally:
         catcher.shields = shields
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Inside, signals wait in the operating system: a process started there inherits that, see `leave_to_parent`."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent() -> None:
+    """In a worker process: do nothing when a signal comes, which terminals and schedulers send to all processes.
+
+    The parent decides. Handlers rather than SIG_IGN, which programs that are started here would inherit.
+    """
+    for number in NUMBERS:
+        signal.signal(number, lambda number, frame: None)
+    signal.set_wakeup_fd(-1)  # it is the parent's, whose event loop would take a signal of ours for its own
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, NUMBERS)
+
+
+def end_command_quietly() -> None:
+    """Where Python is starting the command `morl`, let signals end it at once, without a traceback of imports.
+
+    Nothing has begun by then. Later, this is what a second signal does.
+    """
+    command = Path(next(iter(sys.argv), "")).stem == "morl" or sys.orig_argv[1:3] == ["-m", "morl"]
+    if not command or threading.current_thread() is not threading.main_thread():
+        return
+    for number in NUMBERS:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end_quietly)
+
+
+def _end_quietly(number: int, frame: FrameType | None) -> None:
+    if os.isatty(2):
+        os.write(2, b"\x1b[?25h")  # a progress bar may have hidden the cursor
+    os._exit(128 + number)
 
 
 def _mine() -> _Catcher | None:

@@ -25,6 +25,7 @@ from morl.front import Front
 from morl.plain_text import path_word, shell_command
 from morl.runs import Run, RunConfig
 from morl.signals import Interrupted, catching
+from morl.step_limit import step_limit
 from morl.threads import Threads, using
 from morl.weights import default_weights
 
@@ -44,6 +45,7 @@ def train_run(
     evaluation_seconds: float | None,
     checkpoint_seconds: float,
     threads: Threads | None,
+    step_timeout: float | None,
 ) -> Front:
     """What `Run.train` does while it holds the lock."""
     config = run.config
@@ -63,7 +65,7 @@ def train_run(
     ]
     agent: Agent | None = None
     try:
-        with catching(), ExitStack() as stack:
+        with catching(), step_limit(step_timeout), ExitStack() as stack:
             env = _training_env(config)
             stack.callback(env.close)  # last of all: should it fail or hang, the results are written
             kind = registry.agent_class(config.agent)

@@ -18,6 +18,7 @@ from morl import registry
 from morl.cli.output import complain, outputs
 from morl.errors import MorlError, TrustError
 from morl.signals import catching, shielded
+from morl.step_limit import step_limit
 
 DESCRIPTION = """Multi-objective reinforcement learning: train agents on environments with vector rewards,
 evaluate the trade-offs they offer, compare the fronts, choose a policy. `morl COMMAND --help` explains a command."""
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                         _find_modules_here()
                         options = _parse(arguments)
                         command = importlib.import_module(options.module)
-                    command.run(options)
+                    with step_limit(getattr(options, "step_timeout", None)):
+                        command.run(options)
             finally:
                 sys.stdout.flush()
         except TrustError as error:

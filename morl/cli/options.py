@@ -78,6 +78,8 @@ class Train:
         int | Literal["auto"] | None, _named("INT|auto", "(default: auto; a resumed run's own)")
     ] = None
     """Threads to compute with; auto is one, unless more are measured to pay or OMP_NUM_THREADS says otherwise."""
+    step_timeout: Annotated[float, _named("SECONDS")] = 60.0
+    """What one step, or another call, of an environment in a process (async) may take; 0 for no limit."""
     trust: Switch = False
     """Import and call whatever the run of --resume or --like names, though it comes from elsewhere."""
     quiet: Switch = False
@@ -120,6 +122,8 @@ class Evaluate(Trained):
     """Seed of the evaluation."""
     backend: Backend = "original"
     """What to evaluate on; published numbers come from original."""
+    step_timeout: Annotated[float, _named("SECONDS")] = 60.0
+    """What one step, or another call, of an environment in a process (async) may take; 0 for no limit."""
     gamma: Annotated[float | None, _named("FLOAT")] = None
     """Discount; by default that of the agent."""
     out: Annotated[Path | None, _named("FILE")] = None

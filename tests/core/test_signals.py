@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -17,8 +19,7 @@ from toys import Corridor, CorridorWalker
 from morl import signals
 from morl.agent import Callback
 from morl.cli import listing, main
-from morl.evaluation import evaluate
-from morl.runs import Run, RunConfig
+from morl.runs import Run
 from morl.signals import Interrupted, catching, exposed, shielded
 from morl.training import RunInterrupted
 
@@ -103,40 +104,48 @@ def test_other_threads_are_left_alone() -> None:
     assert seen == [signal.getsignal(signal.SIGTERM)]
 
 
-def signalled(when: str, **options: Any) -> RunConfig:
-    return config(env="toys:SignalledCorridor", env_kwargs={"when": when}, **options)
-
-
 @pytest.mark.parametrize(
-    ("when", "module", "stopped_at"),
+    ("doing", "at", "where"),
     [
-        ("made", "callbacks", None),
-        ("end reached", "callbacks", 0),
-        ("end reached", "callbacks", 4),
-        ("end reached", "training", 40),
+        ("morl.callbacks.evaluate", 0, "after 0 steps"),
+        ("morl.callbacks.evaluate", 40, "after 40 steps"),
+        ("morl.training.final_front", 40, "after 40 steps"),
     ],
 )
-def test_anywhere_in_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, module: str, stopped_at: int | None
+def test_in_evaluations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doing: str, at: int, where: str
 ) -> None:
-    """While environments are made, in a look before training and during it, and in the final evaluation."""
+    """Looks before the training and at its end, and the final evaluation."""
+    real = resolve_name(doing)
 
-    def evaluated(here: bool, agent: Any, vec: Any, **options: Any) -> Any:
-        for view in vec.envs:
-            view.unwrapped.when = when if here and agent.steps == stopped_at else "never"
-        return evaluate(agent, vec, **options)
+    def interrupted(agent: Any, *words: Any, **options: Any) -> Any:
+        if agent.steps == at:
+            send()
+        return real(agent, *words, **options)
 
-    for name in ("callbacks", "training"):
-        monkeypatch.setattr(f"morl.{name}.evaluate", partial(evaluated, name == module))
-    run = Run.create(tmp_path / "a run", signalled(when))
-    where = "before training" if stopped_at is None else f"after {stopped_at} steps"
+    monkeypatch.setattr(doing, interrupted)
+    run = Run.create(tmp_path / "a run", CONFIG)
     with pytest.raises(RunInterrupted, match=f"{where}.* --resume --out '.*/a run'$") as stopped:
-        train(run, evaluation_seconds=0.0)
+        train(run)
     assert stopped.value.signal_number == signal.SIGTERM
-    assert run.has_checkpoint == bool(stopped_at)
-    if stopped_at:
-        agent = CorridorWalker(Corridor(4))
-        assert run.restore(agent) and agent.steps == stopped_at
+    agent = CorridorWalker(Corridor(4))
+    assert run.restore(agent) == (at > 0) and agent.steps == at
+
+
+def test_while_environments_are_made(tmp_path: Path) -> None:
+    broken = {"where": "__init__", "how": "SIGTERM"}
+    run = Run.create(tmp_path / "run", config(env="toys:FailingCorridor", env_kwargs=broken))
+    with pytest.raises(RunInterrupted, match="before training"):
+        train(run)
+
+
+def test_while_the_command_is_imported() -> None:
+    code = (
+        "import os, sys; sys.argv[0] = '/usr/bin/morl'; import morl; os.kill(os.getpid(), int(sys.argv[1]))"
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        done = subprocess.run([sys.executable, "-c", code, str(int(number))], capture_output=True)
+        assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
 
 
 class SendAndFail(Callback):

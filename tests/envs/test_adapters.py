@@ -80,7 +80,7 @@ def test_same_step_autoreset_with_final_observations(adapter: Any, counter: type
 def test_processes_and_the_loop_tell_one_history(count: int) -> None:
     make = [partial(make_original, "minecart-v0", max_episode_steps=20)] * 3
     loop, processes = SyncAdapter(make), AsyncAdapter(make, processes=count)
-    assert processes.vector.num_envs == min(count, 3)
+    assert processes.processes == min(count, 3)
     assert loop.env_id == processes.env_id == "minecart-v0" and (loop.backend, processes.backend) == (
         "sync",
         "async",
@@ -250,7 +250,7 @@ def test_wrong_use_is_explained(counter: type[gymnasium.Env]) -> None:
     with pytest.raises(EnvError, match="the spaces of the first"):
         SyncAdapter([counter, partial(echo, Discrete(2), rewards=(1, 2))])
     with pytest.raises(EnvError, match=r"the spaces of the first.*in copy 5"):
-        EnvBlock([counter, partial(echo, Discrete(2), rewards=(1, 2))], None, first=4).reset()
+        EnvBlock([counter, partial(echo, Discrete(2), rewards=(1, 2))], None, first=4)
     with pytest.raises(EnvError, match="at least one process, got processes=0"):
         AsyncAdapter([counter], processes=0)
     with pytest.raises(EnvError, match=r"a gymnasium\.Env, got int"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,10 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Dict, Discrete, MultiDiscrete
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from mo_gymnasium.wrappers.vector import MOSyncVectorEnv
 from tiny import small_agent
-from toys import Corridor, PlainCorridor
+from toys import Corridor, FailingCorridor, PlainCorridor
 
 import morl
 from morl.cli import main
@@ -21,6 +23,7 @@ from morl.envs.check import check_env
 from morl.envs.info_terms import from_info_terms
 from morl.envs.make import make_vec
 from morl.envs.wrappers import ScaleReward
+from morl.errors import EnvError
 from morl.front import Front
 
 LAB = "lab/corridor-v0"
@@ -121,3 +124,17 @@ def test_commands_take_every_name(way: str, tmp_path: Path, capsys: pytest.Captu
     assert front.env_id == (LAB if "id" in way else NAMES[way])
     assert main(["evaluate", f"{out}/agent", "--partitions", "1", "--episodes", "1"]) == 0  # by that id
     assert NAMES[way].startswith("toys") or front.env_id in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["raise", "SIGKILL"])
+def test_somebody_elses_processes(how: str) -> None:
+    vector = AsyncVectorEnv(
+        [PlainCorridor, partial(FailingCorridor, "step", how)], autoreset_mode=AutoresetMode.SAME_STEP
+    )
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(EnvError, match=r"expected step\(\) of .* (Zero|EOF)") as failed,
+    ):
+        warnings.simplefilter("ignore")  # Gymnasium shows the traceback itself
+        make_vec(vector)
+    assert failed.value.__cause__ is not None and not any(p.is_alive() for p in vector.processes)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -90,23 +93,59 @@ class PlainCorridor(gymnasium.Env):
         return np.array([self.position], dtype=np.float32)
 
 
-class SignalledCorridor(PlainCorridor):
-    """Sends this process a SIGTERM when it is made, or whenever the end is reached."""
+class Unprintable(Exception):
+    """An error that neither goes through a pipe nor onto paper."""
 
-    def __init__(self, when: str) -> None:
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def fail(how: str) -> None:
+    """Do what an environment should not."""
+    match how:
+        case "hang":
+            time.sleep(1000)
+        case "exit":
+            os._exit(3)
+        case "sys.exit":
+            sys.exit(0)
+        case "raise":
+            raise ZeroDivisionError("two\nlines")
+        case "unprintable":
+            raise Unprintable
+        case "huge":
+            raise ValueError("x" * 10**7)
+        case "thread":
+            threading.Thread(target=time.sleep, args=(1000,)).start()
+        case _:
+            os.kill(os.getpid(), getattr(signal, how))
+
+
+class FailingCorridor(PlainCorridor):
+    """Fails in one of its methods."""
+
+    def __init__(self, where: str, how: str) -> None:
         super().__init__()
-        self.when = when
-        self._send("made")
+        self.where, self.how = where, how
+        self._fail("__init__")
+
+    def reset(self, **options: Any) -> tuple[Any, dict]:
+        self._fail("reset")
+        return super().reset(**options)
 
     def step(self, action: int) -> tuple[Any, Any, bool, bool, dict]:
-        result = super().step(action)
-        if self.position == LENGTH:
-            self._send("end reached")
-        return result
+        self._fail("step")
+        return super().step(action)
 
-    def _send(self, now: str) -> None:
-        if self.when == now:
-            os.kill(os.getpid(), signal.SIGTERM)
+    def close(self) -> None:
+        self._fail("close")
+
+    def _fail(self, here: str) -> None:
+        if here == self.where:
+            fail(self.how)
 
 
 class ScalarCorridor(PlainCorridor):
