@@ -55,7 +55,8 @@ def _shell_word(word: str) -> str:
 
 
 def _unseen(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    nothing = ord(character) & 0xFFFE == 0xFFFE  # which XML does not take
+    return nothing or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def _escaped(character: str) -> str:

@@ -72,7 +72,13 @@ def plot_attainment(
         if known is not None:
             x, y = _stairs(attainment_surface([known[:, chosen]]), corner)
             axes.plot(
-                x, y, color=style.KNOWN, linewidth=1, linestyle=(0, (4, 3)), label=exact_label, zorder=4
+                x,
+                y,
+                color=style.KNOWN,
+                linewidth=1,
+                linestyle=(0, (4, 3)),
+                label=style.drawn(exact_label),
+                zorder=4,
             )
         axes.set_xlim(corner[0], top[0])
         axes.set_ylim(corner[1], top[1])
@@ -136,7 +142,7 @@ def plot_attainment_difference(
         area = np.prod(np.maximum(upper - lower, 0), axis=1)[ahead * boxes.values > 0].sum()
         if area < HARDLY * np.prod(top - corner):
             axes.text(0.5, 0.06, "hardly anywhere", transform=axes.transAxes, ha="center", color=style.QUIET)
-        axes.set_title(f"attained by more seeds of {group}", color=style.INK, fontsize=10.5)
+        axes.set_title(style.drawn(f"attained by more seeds of {group}"), color=style.INK, fontsize=10.5)
         axes.set_xlabel(labels[0])
         style.quiet(axes)
     panels[0].set_ylabel(labels[1])
@@ -191,4 +197,4 @@ def _band(axes: Axes, fronts: list[Array], corner: Array, group: str, look: Styl
             zorder=2,
         )
     x, y = _stairs(attainment_surface(fronts), corner)
-    axes.plot(x, y, color=look.colour, linestyle=look.line, linewidth=1.8, label=group, zorder=3)
+    axes.plot(x, y, color=look.colour, linestyle=look.line, linewidth=1.8, label=style.drawn(group), zorder=3)

@@ -90,11 +90,11 @@ def plot_learning_curves(
                     color=style.KNOWN,
                     linewidth=1,
                     linestyle=(0, (4, 3)),
-                    label=level_label,
+                    label=style.drawn(level_label),
                     zorder=2,
                 )
             style.quiet(axes)
-        by_steps.set_ylabel(name.replace("_", " ").replace("-", " "))
+        by_steps.set_ylabel(style.drawn(name.replace("_", " ").replace("-", " ")))
     panels[-1][0].set_xlabel("environment steps")
     panels[-1][1].set_xlabel(f"wall-clock time [{unit}]")
     panels[-1][0].xaxis.set_major_formatter(_steps_formatter())
@@ -130,7 +130,8 @@ def _draw(axes: Axes, curves: list[tuple[Array, Array]], group: str, look: Style
     band = median_and_band(curves)
     if band is None:
         for i, (x, y) in enumerate(curves):
-            axes.plot(x, y, color=look.colour, linestyle=look.line, linewidth=0.8, label=None if i else group)
+            label = None if i else style.drawn(group)
+            axes.plot(x, y, color=look.colour, linestyle=look.line, linewidth=0.8, label=label)
         return
     places, low, middle, high = band
     if len(curves) > 1:
@@ -145,7 +146,7 @@ def _draw(axes: Axes, curves: list[tuple[Array, Array]], group: str, look: Style
         marker=look.marker,
         markevery=[len(places) - 1],
         markersize=5.5,
-        label=group,
+        label=style.drawn(group),
         zorder=3,
     )
 

@@ -96,7 +96,7 @@ def plot_fronts(
     known = None
     if exact is not None:
         points = exact.returns if isinstance(exact, Front) else as_points(exact, m=m)
-        known = Known(points[np.lexsort(points.T[::-1])], exact_label)
+        known = Known(points[np.lexsort(points.T[::-1])], style.drawn(exact_label))
     reference = None if reference_point is None else as_vector(reference_point, name="reference_point", m=m)
     series = _series(fronts, names)
     labels = style.axis_labels(first)
@@ -124,7 +124,7 @@ def _series(fronts: Mapping[str, Front], names: Mapping[str, str]) -> list[Serie
         shown = front.role != "exact" and front.episodes > 1
         found.append(
             Series(
-                label=group if new else None,
+                label=style.drawn(group) if new else None,
                 points=front.returns,
                 errors=front.standard_errors if shown else None,
                 best=pareto.is_nondominated(front.returns, keep_duplicates=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ THRESHOLDS = 201
 
 COLUMNS = 3
 """At most so many panels of intervals stand side by side."""
+
+WRAPPED = 40
+"""Letters of a group's name that stand in one line beside the bars."""
 
 
 def plot_profiles(
@@ -81,13 +85,13 @@ def plot_profiles(
             color=look.colour,
             linestyle=look.line,
             linewidth=1.8,
-            label=group,
+            label=style.drawn(group),
             zorder=3,
         )
     axes.set_xlim(levels[0], levels[-1])
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel(f"{xlabel} $\\tau$")
-    axes.set_ylabel("runs with a score above $\\tau$")
+    axes.set_xlabel(f"{xlabel} τ")
+    axes.set_ylabel("runs with a score above τ")
     axes.yaxis.set_major_formatter("{x:.0%}")
     style.quiet(axes)
     style.add_legend(figure, axes, note="bands: pointwise 95 % bootstrap intervals" if banded else None)
@@ -137,14 +141,14 @@ def plot_intervals(
                     place, interval[1] - interval[0], left=interval[0], height=0.55, color=colour, alpha=0.45
                 )
             axes.plot([value, value], [place - 0.275, place + 0.275], color=style.INK, linewidth=1.8)
-        axes.set_title(name, color=style.INK, fontsize=10.5)
+        axes.set_title(style.drawn(name), color=style.INK, fontsize=10.5)
         style.quiet(axes)
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.use_sticky_edges = False  # bars would end the axis where they end
         axes.margins(x=0.08)
         axes.locator_params(axis="x", nbins=4)
-    panels[0].set_yticks(range(len(groups)), groups)
+    panels[0].set_yticks(range(len(groups)), [textwrap.fill(style.drawn(group), WRAPPED) for group in groups])
     panels[0].set_ylim(len(groups) - 0.5, -0.5)
     if note and any(interval is not None for values in estimates.values() for _, interval in values.values()):
         figure.supxlabel(note, color=style.QUIET, fontsize=8.5)

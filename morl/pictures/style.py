@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from morl.errors import MorlError
 from morl.front import Front
 from morl.known import objectives_known
+from morl.plain_text import plain
 from morl.store import atomic_write
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 INK, QUIET, SPINE, GRID, KNOWN = "#333333", "#666666", "#BBBBBB", "#E6E6E6", "#111111"
+LONGEST = 100
+"""Letters of a name that are drawn."""
 FORMATS = (".png", ".pdf", ".svg")
 
 
@@ -66,9 +69,17 @@ def check_alike(fronts: Sequence[tuple[str, Front]]) -> Front:
     return first
 
 
+def drawn(text: str) -> str:
+    """A name as it is drawn: plain, not endless, and in the legend even where it begins with an underscore."""
+    name = plain(text)
+    name = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    return f" {name}" if name.startswith("_") else name
+
+
 def axis_labels(front: Front) -> list[str]:
     """`time [steps]`, with the units of the environment's card."""
-    return [f"{o.name} [{o.unit}]" if o.unit else o.name for o in objectives_known(front)]
+    named = (f"{o.name} [{o.unit}]" if o.unit else o.name for o in objectives_known(front))
+    return [drawn(name).lstrip() for name in named]
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -129,17 +140,26 @@ def add_legend(figure: Figure, axes: Axes, *, note: str | None = None) -> None:
 def set_title(figure: Figure, title: str | None) -> None:
     """A heading over all panels, if there is one to give."""
     if title:
-        figure.suptitle(title, color=INK, fontsize=13, fontweight="bold")
+        figure.suptitle(drawn(title).lstrip(), color=INK, fontsize=13, fontweight="bold")
 
 
 def write_figure(figure: Figure, path: Path) -> Path:
-    """Write the picture: the same bytes for the same figure, and letters as letters in a PDF."""
+    """Write the picture: the same bytes for the same figure, and letters as letters in a PDF.
+
+    No text in it is taken for mathematics, whatever dollars and backslashes the names of objectives hold.
+    """
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
     kind = path.suffix[1:].lower()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     image = io.BytesIO()
-    with rc_context({"svg.hashsalt": "morl", "pdf.fonttype": 42}):
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        text.set_usetex(False)
+    # Labels at ticks are made anew when the picture is drawn.
+    letters = {"text.parse_math": False, "text.usetex": False}
+    with rc_context({"svg.hashsalt": "morl", "pdf.fonttype": 42, **letters}):
         figure.savefig(
             image,
             format=kind,

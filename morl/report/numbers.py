@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from morl._arrays import Array
+from morl.plain_text import plain
 
 DIGITS = 7
 """Significant digits of returns: more than the page shows, so that what is shown is rounded right."""
@@ -32,13 +33,15 @@ def number(value: float | None) -> float | None:
 
 
 def finite(value: Any) -> Any:
-    """JSON values without the numbers that JSON lacks: NaN and infinities become their names.
+    """JSON values, plain text, without the numbers that JSON lacks: NaN and infinities become their names.
 
     >>> finite({"clip": float("inf"), "layers": (64, 64)})
     {'clip': 'inf', 'layers': [64, 64]}
     """
     if isinstance(value, Mapping):
-        return {str(name): finite(item) for name, item in value.items()}
+        return {plain(str(name)): finite(item) for name, item in value.items()}
+    if isinstance(value, str):
+        return plain(value)
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -15,6 +15,7 @@ from morl.errors import MorlError
 from morl.front import Front
 from morl.known import objectives_known
 from morl.pictures.style import style_of
+from morl.plain_text import path_word, plain
 from morl.report.history import training_of
 from morl.report.numbers import finite, number, rounded
 from morl.report.overall import overall_of
@@ -93,7 +94,7 @@ def build_payload(
             "version": __version__,
             "groups": [_style(name, place) for name, place in groups.items()],
             "environments": [
-                {"name": section, "runs": len(entries)} for section, entries in sections.items()
+                {"name": plain(section), "runs": len(entries)} for section, entries in sections.items()
             ],
             "overall": overall_of(*overall, groups),
         },
@@ -107,7 +108,7 @@ def build_payload(
 def _style(name: str, place: int) -> dict[str, str]:
     """Name, colour and marker of the group at a place: those that it has in the pictures."""
     style = style_of(place)
-    return {"name": name, "colour": style.colour, "symbol": SYMBOLS[style.marker]}
+    return {"name": plain(name), "colour": style.colour, "symbol": SYMBOLS[style.marker]}
 
 
 def _environment(
@@ -129,7 +130,8 @@ def _environment(
         "objectives": _objectives(front),
         "known": known,
         "runs": [
-            {**_run(entry), "text": texts[entry.label], "group": groups[entry.group]} for entry in entries
+            {**_run(entry), "text": plain(texts[entry.label]), "group": groups[entry.group]}
+            for entry in entries
         ],
         "scores": _scores(entries, comparison, estimates),
     }
@@ -139,7 +141,7 @@ def _environment(
 def _objectives(front: Front) -> list[dict[str, str]]:
     """Name, unit and meaning of each objective, as far as the environment's card tells."""
     return [
-        {"name": objective.name, "unit": objective.unit, "description": objective.description}
+        {"name": plain(objective.name), "unit": plain(objective.unit), "description": objective.description}
         for objective in objectives_known(front)
     ]
 
@@ -150,7 +152,7 @@ def _run(entry: Entry) -> dict[str, Any]:
     best = pareto.is_nondominated(front.returns, keep_duplicates=True)
     undiscounted = front.episode_returns_undiscounted
     return {
-        "label": entry.label,
+        "label": plain(entry.label),
         "points": rounded(front.returns),
         "errors": _errors(front),
         "undiscounted": None
@@ -160,7 +162,7 @@ def _run(entry: Entry) -> dict[str, Any]:
         "answers": None if front.answers is None else front.answers.tolist(),
         "members": None if front.members is None else front.members.tolist(),
         "best": np.flatnonzero(best).tolist(),
-        "agent": front.agent,
+        "agent": None if front.agent is None else plain(front.agent),
         "seed": front.training_seed,
         "steps": front.training_steps,
         "seconds": number(front.training_seconds),
@@ -169,8 +171,8 @@ def _run(entry: Entry) -> dict[str, Any]:
         "episodes": front.episodes,
         "evaluation_seed": front.evaluation_seed,
         "reference_point": None if front.reference_point is None else rounded(front.reference_point),
-        "versions": dict(front.versions),
-        "source": None if entry.source is None else str(entry.source),
+        "versions": finite(dict(front.versions)),
+        "source": None if entry.source is None else path_word(entry.source),
         "provenance": finite(dict(entry.provenance)),
     }
 

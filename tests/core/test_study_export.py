@@ -4,8 +4,12 @@ import csv
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from drawn import figures, legend
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from synthetic import write_study
 
 from morl.comparison import compare
@@ -17,6 +21,8 @@ from morl.study_comparison import StudyComparison
 from morl.study_export import check_suffix, file_part
 from morl.study_latex import escape, latex_table
 from morl.table import Cell, Column, Row, Table
+
+__all__ = ["figures"]  # a fixture
 
 DST, CONCAVE = "deep-sea-treasure-v0", "deep-sea-treasure-concave-v0"
 
@@ -157,3 +163,52 @@ def test_other_endings_are_refused(found: StudyComparison, tmp_path: Path) -> No
 
 def test_names_of_files() -> None:
     assert file_part("toys:Corridor (slip=0.3, discount 0.99") == "toys_Corridor_slip=0.3_discount_0.99"
+
+
+STRANGE = (
+    *(
+        r"$$\unicode{41}$$",
+        r"$\frac{1}{",
+        "_under^a",
+        "=cmd()",
+        "[x]",
+        "*",
+        "\x1b[31m\u202e\n",
+        "<img src=x>",
+    ),
+    *("x" * 500, "\ud800"),
+)
+
+
+def test_no_name_breaks_or_changes_what_is_written(tmp_path: Path, figures: list[Figure]) -> None:
+    fronts = [
+        Front.from_points(
+            [[i, 1 - i], [2, 0]],
+            env_id="$e_{nv",
+            gamma=1.0,
+            objectives=(r"$\frac{a", "-b"),
+            role="report",
+            reference_point=[-9, -9],
+        )
+        for i in range(2)
+    ]
+    found = compare(
+        Study(
+            entries=tuple(
+                Entry(label=f"{name}{seed}", group=name, front=front)
+                for name in STRANGE
+                for seed, front in enumerate(fronts)
+            )
+        )
+    )
+    for picture in ("fronts", "intervals", "attainment"):
+        ElementTree.parse(found.save(tmp_path / f"{picture}.svg", picture=picture)[0])
+    shown = [text.strip() for text in legend(figures[0])]
+    assert shown[:6] == [*STRANGE[:6]]
+    assert shown[6:10] == ["\\x1b[31m\\u202e\\n", "<img src=x>", "x" * 99 + "…", "\\ud800"]
+    assert not any(text.get_parse_math() for figure in figures for text in figure.findobj(Text))
+    with open(found.save(tmp_path / "a.csv")[0], newline="") as file:
+        groups = {row["group"] for row in csv.DictReader(file)}
+    assert {"'=cmd()", "[x]", "\\x1b[31m\\u202e\\n", "\\ud800"} <= groups
+    lines = found.save(tmp_path / "a.tex")[0].read_text().splitlines()
+    assert not [line for line in lines if line.startswith(("[", "*"))] and "{[}x{]}" in "".join(lines)

@@ -31,7 +31,7 @@ const plotConfig = (crowd) => ({
 function axis(title, more = {}) {
   const { line, quiet } = theme();
   return {
-    title: { text: title, standoff: 8 },
+    title: { text: literal(title), standoff: 8 },
     gridcolor: line, linecolor: line, zeroline: false, showline: true, ticks: "", automargin: true,
     tickfont: { color: quiet, size: 12 },
     ...more,
@@ -75,7 +75,7 @@ function parallelAxes(bounds) {
     margin: { l: 24, r: 24, t: 26, b: 56 },
     xaxis: {
       range: [-0.3, m - 0.7], showgrid: false, zeroline: false, tickvals: objectives.map((_, i) => i),
-      ticktext: objectives.map((objective) => objective.name), automargin: true, ticklabelstandoff: 18, fixedrange: true,
+      ticktext: objectives.map((objective) => literal(objective.name)), automargin: true, ticklabelstandoff: 18, fixedrange: true,
     },
     yaxis: { range: [floor - 0.05, ceiling + 0.05], visible: false, fixedrange: true },
     annotations: objectives.flatMap((_, i) => [end(i, high[i], 1, "bottom"), end(i, low[i], 0, "top")]),

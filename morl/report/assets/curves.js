@@ -50,7 +50,7 @@ function curveTraces() {
     for (const run of own) {
       const [x, y] = curves.get(run);
       traces.push({
-        type: "scatter", mode: x.length > 1 ? "lines" : "markers", x, y, name: run.text,
+        type: "scatter", mode: x.length > 1 ? "lines" : "markers", x, y, name: literal(run.text),
         line: { color: group.style.colour, width: several ? 1 : 2.4 }, opacity: several ? 0.4 : 1,
         marker: { color: group.style.colour, symbol: group.style.symbol, size: 7 },
         hovertemplate: "%{y:.4~g}<extra>%{fullData.name}</extra>",
@@ -60,7 +60,7 @@ function curveTraces() {
       const [x, y] = medianCurve(own.map((run) => curves.get(run)));
       traces.push({
         type: "scatter", mode: "lines", x, y, line: { color: group.style.colour, width: 3 },
-        name: `median of ${group.style.name}`, hovertemplate: "%{y:.4~g}<extra>%{fullData.name}</extra>",
+        name: literal(`median of ${group.style.name}`), hovertemplate: "%{y:.4~g}<extra>%{fullData.name}</extra>",
       });
     }
   }

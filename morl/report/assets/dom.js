@@ -60,6 +60,9 @@ function duration(seconds) {
 const percent = (share) => `${number(100 * share, significant(3))} %`;
 
 /** An objective with its unit: `time (steps)`. */
+/** Text for plotly, which would read `<b>` and `&lt;` in a name as markup. */
+const literal = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
 const withUnit = (objective) => (objective.unit ? `${objective.name} (${objective.unit})` : objective.name);
 
 /** The markers as paths in a square of 12. */

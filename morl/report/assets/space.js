@@ -69,7 +69,7 @@ function cubeLabels(view) {
     };
     const numbers = roundNumbers([low, high]).map((value) =>
       note((value - low) / (high - low) - HALF, number(value), i === 2 ? 7 : 15, { size: 11.5, color: quiet }));
-    const name = innerWidth < 600 ? objectives[i].name : withUnit(objectives[i]);
+    const name = literal(innerWidth < 600 ? objectives[i].name : withUnit(objectives[i]));
     const title = i === 2
       ? { ...note(HALF, name, 0, { size: 13, color: ink }), xanchor: "center", yshift: 16 }
       : note(0, name, 58, { size: 13, color: ink });
