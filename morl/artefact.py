@@ -19,6 +19,7 @@ from morl import store
 from morl import weights as preference_weights
 from morl._arrays import Array, as_count
 from morl.errors import CheckpointError, MorlError
+from morl.files import read_plain
 from morl.trust import Trust, check, code_names
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def is_policy(path: str | Path) -> bool:
     import json
 
     try:
-        document = json.loads((Path(path) / store.STATE_FILE).read_bytes())
-    except (OSError, ValueError):
+        document = json.loads(read_plain(Path(path) / store.STATE_FILE))
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and document.get("format") == FORMAT

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from morl.errors import CheckpointError
 
-MOST_BYTES = 2**30
-"""Of a file that is read at once: some fifteen million points."""
+MOST_BYTES = 2**29
+"""Of a file that is read at once: some nine million points of three objectives."""
 
 BEGINNING = 2**16
 """Bytes of a file in which its first lines are looked for."""

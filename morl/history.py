@@ -22,6 +22,7 @@ import numpy as np
 
 from morl._arrays import as_count, as_points, as_vector
 from morl.errors import CheckpointError, MorlError
+from morl.files import read_plain
 from morl.store import atomic_write
 from morl.study import Evaluation
 
@@ -96,7 +97,7 @@ def read_history(run: str | Path, num_objectives: int) -> tuple[Evaluation, ...]
 def _read(path: Path) -> list[tuple[str, Evaluation]]:
     """Every whole line, and what it says."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_plain(path).decode().split("\n")
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path} is damaged: {error}; restore it from a copy") from error
     read = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from morl.agent import Agent, Callback, check_finite
 from morl.errors import CheckpointError
+from morl.files import open_plain
 from morl.store import atomic_write
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def read_csv(path: str | Path) -> list[tuple[int, float, str, float]]:
         CheckpointError: a row is damaged; the message names file and line.
     """
     rows = []
-    with open(path, encoding="utf-8", newline="") as file:
+    with io.TextIOWrapper(open_plain(path), encoding="utf-8", newline="") as file:
         for number, line in enumerate(file, 1):
             cells = next(csv.reader([line]), [])
             if len(cells) != len(HEADER) or not line.endswith("\n") or tuple(cells) == HEADER:

@@ -158,8 +158,9 @@ def write_figure(figure: Figure, path: Path) -> Path:
         text.set_parse_math(False)
         text.set_usetex(False)
     # Labels at ticks are made anew when the picture is drawn.
-    letters = {"text.parse_math": False, "text.usetex": False}
-    with rc_context({"svg.hashsalt": "morl", "pdf.fonttype": 42, **letters}):
+    with rc_context(
+        {"svg.hashsalt": "morl", "pdf.fonttype": 42, "text.parse_math": False, "text.usetex": False}
+    ):
         figure.savefig(
             image,
             format=kind,
