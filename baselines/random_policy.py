@@ -32,6 +32,7 @@ class RandomPolicy(Agent):
 
     name = "random"
     Config: TypeAlias = Config
+    deterministic = False
 
     def __init__(self, env: Any, *, seed: int = 0, config: Config | None = None, **settings: Any) -> None:
         super().__init__(env, seed=seed, config=config, **settings)

@@ -59,6 +59,7 @@ def hypergrid_card(env_id: str, objectives: int, shape: str) -> EnvCard:
         default_protocol="standard",
         front_kind="closed form",
         front=partial(hypergrid_front, objectives, shape),
+        deterministic=True,
         batched=True,
         description=f"walk a grid with {objectives - 1} axes and dig; {shape} front, {reach}",
     )

@@ -86,6 +86,8 @@ class Agent(ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type]
+    deterministic: ClassVar[bool] = True
+    """Whether policies act equally whenever they have seen the same, as greedy ones do."""
     own: bool = True
     """Whether the user vouches for all names in it, such as its environment's: `save` then signs (`morl.trust`)."""
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from morl.agent import Agent, Callback, check_finite
-from morl.evaluation import evaluate, make_evaluation_env
+from morl.evaluation import evaluate, leaves_nothing_to_chance
 from morl.front import Front
 from morl.history import append_evaluation, read_evaluations
 from morl.indicators import UndefinedIndicatorError, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
+from morl.playing import Stage
 from morl.progress import ProgressBar
 from morl.signals import Interrupted, exposed
 from morl.study import Evaluation
@@ -37,6 +37,9 @@ __all__ = [
     "TensorBoardMetrics",
 ]
 
+
+LOOK_EPISODES = 2
+"""Of a quick look, where episodes may differ: what one of them chooses is valued by the other."""
 
 LOOK_SECONDS, LOOK_SAMPLES = 0.1, 2**14
 """For the hypervolume of a quick look: exact within these seconds, else estimated in about as long."""
@@ -86,7 +89,7 @@ class Cadence:
 class PeriodicEvaluation(Callback):
     """Evaluates before, during and after training; adds hypervolume, expected and commanded utility to the metrics.
 
-    A look, not a result: by default one episode per point, on the batched twin where there is one. Its time is no
+    A look, not a result: by default of few episodes, on the batched twin where there is one. Its time is no
     part of `agent.seconds`. It has environments and seeds of its own, so training runs the same with it and without
     it; at every so many steps, its outcomes are the same too, also of a run that was resumed.
 
@@ -96,7 +99,8 @@ class PeriodicEvaluation(Callback):
         steps: environment steps between two evaluations, whatever time they take; None to go by `seconds`.
         share: the greatest part of the time that evaluations which go by `seconds` may take.
         weights: preferences (W, m); by default `default_weights`, fewer where there is no batched twin.
-        episodes: per point. Of a set of policies at most `LOOK_MEMBERS` are followed.
+        episodes: per point; by default one where nothing is left to chance, else `LOOK_EPISODES`. Of a set of
+            policies at most `LOOK_MEMBERS` are followed.
         seed: of the evaluations, the same for all, so that they differ by the agent only.
         backend: as for `morl.evaluate`.
         env_kwargs: keyword arguments of the environment.
@@ -111,7 +115,7 @@ class PeriodicEvaluation(Callback):
         steps: int | None = None,
         share: float = 0.1,
         weights: Any = None,
-        episodes: int = 1,
+        episodes: int | None = None,
         seed: int = 2,
         backend: str = "auto",
         env_kwargs: dict[str, Any] | None = None,
@@ -127,7 +131,7 @@ class PeriodicEvaluation(Callback):
         self.front: Front | None = None
         """The latest outcome."""
         self._first: Evaluation | None = None
-        self._vec: Any = None
+        self._stage: Stage | None = None
 
     def on_start(self, agent: Agent, total_steps: int) -> None:
         """Evaluate what has learned nothing yet, and begin to count."""
@@ -155,9 +159,9 @@ class PeriodicEvaluation(Callback):
 
     def on_end(self, agent: Agent) -> None:
         """Close the evaluation's environments."""
-        if self._vec is not None:
-            self._vec.close()
-            self._vec = None
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None
 
     def _owed(self, steps: int) -> bool:
         """Whether the look of a run that goes on here was given up, for the signal that stopped it."""
@@ -167,11 +171,11 @@ class PeriodicEvaluation(Callback):
         return max((look.steps for look in read_evaluations(self.path)), default=0) < steps // every * every
 
     def _look(self, agent: Agent) -> Evaluation:
-        if self._vec is None:
-            self._prepare(agent)
+        if self._stage is None:
+            self._stage = self._prepared(agent)
         self.front = evaluate(
             agent,
-            self._vec,
+            self._stage,
             weights=self.weights,
             episodes=self.episodes,
             seed=self.seed,
@@ -190,21 +194,23 @@ class PeriodicEvaluation(Callback):
         if self.path is not None:
             append_evaluation(self.path, found)
 
-    def _prepare(self, agent: Agent) -> None:
-        """Environments for all rows, kept for the whole training."""
-        make = partial(
-            make_evaluation_env,
+    def _prepared(self, agent: Agent) -> Stage:
+        """What to play on, kept for the whole training; and how much to play."""
+        stage = Stage(
             self.env,
             device=agent.device,
             backend=self.backend,
             env_kwargs=self.env_kwargs,
+            spreads=False,  # the cores are the training's
         )
         if self.weights is None:
-            probe = make(rows=1)
-            more_than = 100 if probe.backend == "batched" else 10
-            probe.close()
+            more_than = 100 if stage.set_for(1).backend == "batched" else 10
+            stage.close()
             self.weights = default_weights(agent.num_objectives, more_than=more_than)
-        self._vec = make(rows=len(self.weights) * self.episodes)
+        if self.episodes is None:
+            certain = leaves_nothing_to_chance(agent, self.env, self.env_kwargs)
+            self.episodes = 1 if certain else LOOK_EPISODES
+        return stage
 
 
 def indicators_of(front: Front) -> dict[str, float]:

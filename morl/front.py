@@ -98,6 +98,8 @@ class Front:
     """Which training it was, of a run: the same for all its evaluations and copies (`Run.training_id`)."""
     optimal_among: str | None = None
     """Of an exact front: no policy of which is better, and by which criterion."""
+    deterministic: bool | None = None
+    """Whether it is known that all episodes of a point are the same, however few were played; None if not."""
     versions: Mapping[str, str] = field(default_factory=installed_versions)
     """Versions of Python and of the packages at the time of the evaluation."""
     schema_version: int = SCHEMA_VERSION
@@ -169,9 +171,10 @@ class Front:
     def standard_errors(self) -> Array:
         """Standard error of each mean return, shape (k, m).
 
-        Zero for an exact front; NaN for a single sampled episode, from which none can be estimated.
+        Zero for an exact front, or where nothing is left to chance; NaN for a single sampled episode, from which
+        none can be estimated.
         """
-        if self.role == "exact":
+        if self.role == "exact" or self.deterministic:
             return np.zeros_like(self.returns)
         if self.episodes == 1:
             return np.full_like(self.returns, np.nan)

@@ -89,6 +89,7 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "training_steps": _optional(_natural, given["training_steps"], "training_steps"),
         "training_seconds": _optional(_seconds, given["training_seconds"], "training_seconds"),
         "optimal_among": _optional(_text, given["optimal_among"], "optimal_among"),
+        "deterministic": _optional(_flag, given["deterministic"], "deterministic"),
         "versions": _versions(given["versions"]),
         "schema_version": _schema(given["schema_version"]),
     }
@@ -241,6 +242,12 @@ def _optional(check: Any, value: Any, name: str) -> Any:
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise MorlError(f"expected {name} to be a non-empty string, got {value!r}")
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise MorlError(f"expected {name} to be true or false, got {value!r}")
     return value
 
 

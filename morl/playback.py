@@ -18,9 +18,10 @@ import numpy as np
 from morl import store
 from morl import weights as preference_weights
 from morl.errors import EnvError, MorlError
-from morl.evaluation import evaluate, make_evaluation_env
+from morl.evaluation import evaluate
 from morl.film import MOST_SHOWN, Film, Picture, reel_for
 from morl.front import Front
+from morl.playing import make_evaluation_env
 from morl.threads import Threads
 
 MODE = "rgb_array"

@@ -89,6 +89,8 @@ class EnvCard:
     """Made for a utility of expected returns; or for the expected utility of returns, which no front here answers."""
     front: FrontFunction | None = None
     """The known Pareto front as a function of the discount: (k, m), float64."""
+    deterministic: bool = False
+    """Whether starts and transitions leave nothing to chance, so that a policy is known by one episode."""
     batched: bool = False
     """Whether Gymnasium's registry holds a batched twin, as `morl/<id>`."""
     original: str | None = None

@@ -17,20 +17,16 @@ from morl.callbacks import (
     PeriodicEvaluation,
     TensorBoardMetrics,
 )
-from morl.commands import commands_of
 from morl.devices import check_device
 from morl.errors import EnvError
-from morl.evaluation import evaluate, make_evaluation_env
+from morl.evaluation import evaluate
 from morl.front import Front
 from morl.plain_text import path_word, shell_command
+from morl.playing import make_evaluation_env
 from morl.runs import Run, RunConfig
 from morl.signals import Interrupted, catching
 from morl.step_limit import step_limit
 from morl.threads import Threads, using
-from morl.weights import default_weights
-
-EPISODES = 5
-"""Of the final evaluation, per point."""
 
 
 class RunInterrupted(Interrupted):
@@ -131,23 +127,13 @@ def go_on_with(run: Run) -> str:
 
 def final_front(agent: Agent, config: RunConfig) -> Front:
     """The front under the default preferences on the original environment, or on the twin if there is none."""
-    weights = default_weights(agent.num_objectives)
-    make = partial(
-        make_evaluation_env,
-        config.env,
-        len(commands_of(agent, weights, True)) * EPISODES,
-        device=config.device,
-        env_kwargs=config.env_kwargs,
-    )
+    on = partial(evaluate, agent, config.env, device=config.device, env_kwargs=config.env_kwargs)
     try:
-        env = make(backend="original")
+        make_evaluation_env(config.env, 1, device=config.device, env_kwargs=config.env_kwargs).close()
     except EnvError as error:
         warnings.warn(
             f"{config.env} is evaluated on its batched twin, since the original cannot be run: {error}",
             stacklevel=2,
         )
-        env = make(backend="batched")
-    try:
-        return evaluate(agent, env, weights=weights, episodes=EPISODES)
-    finally:
-        env.close()
+        return on(backend="batched")
+    return on(backend="original")

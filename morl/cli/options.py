@@ -116,8 +116,8 @@ class Evaluate(Trained):
     """Instead of --weights, the lattice with this many partitions; by default the coarsest with over 100."""
     members: Switch = True
     """Of an agent that is a set of policies, follow all of them, also those that no preference asks for."""
-    episodes: int = 5
-    """Episodes per point."""
+    episodes: Annotated[int | None, _named("INT")] = None
+    """Episodes per point; by default one where nothing is left to chance, 20 where episodes differ."""
     seed: int = 1
     """Seed of the evaluation."""
     backend: Backend = "original"

@@ -70,7 +70,7 @@ def test_periodic_evaluation(agent: CorridorWalker, env) -> None:
         for steps in seen.metrics  # every 8, and what came out
     ]
     front = evaluation.front
-    assert front is not None and front.role == "selection" and front.episodes == 1
+    assert front is not None and front.role == "selection" and front.episodes == 2
     assert seen.metrics[20]["evaluation/commanded_utility"] == front.commanded_utility()
     assert "evaluation/hypervolume" not in seen.metrics[20]  # no card, no reference point
 

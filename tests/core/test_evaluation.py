@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import os
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from toys import LENGTH, ContinuousCorridor, Corridor, CorridorWalker, PlainCorridor
 
 import morl
+from morl.envs.originals import make_original
 from morl.errors import EnvError, MorlError
 from morl.evaluation import default_weights
+from morl.playing import COPIES, Stage
 
 WEIGHTS = np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])
 
@@ -73,7 +78,7 @@ def test_seeds(agent: CorridorWalker) -> None:
         first, again, other = (returns(seed, env=env, backend="auto") for seed in (1, 1, 2))
         assert np.array_equal(first.episode_returns, again.episode_returns)
         assert not np.array_equal(first.episode_returns, other.episode_returns)
-    assert first.episode_seeds is not None and len(set(first.episode_seeds.ravel().tolist())) == 15
+    assert first.episode_seeds is not None and len(set(first.episode_seeds.ravel().tolist())) == 60
     # The recorded seed of one episode replays it alone.
     env, (point, episode) = PlainCorridor(slip=0.4), (2, 3)
     obs, _ = env.reset(seed=int(first.episode_seeds[point, episode]))
@@ -143,12 +148,80 @@ def test_memory_is_told_what_happened(agent: CorridorWalker) -> None:
     assert seen == ["reset", ((1, 2), [False]), ((1, 2), [False]), ((1, 2), [True])]
 
 
+def test_as_many_episodes_as_it_takes(agent: CorridorWalker) -> None:
+    def front(env, **options):
+        return morl.evaluate(agent, env, weights=WEIGHTS, backend="auto", **options)
+
+    for env in (Corridor, PlainCorridor):
+        assert (front(env).episodes, front(env, episodes=5).episodes) == (2, 5)
+        some = front(env, env_kwargs={"slip": 0.4})
+        assert some.episodes == 20 and some.deterministic is None
+    # Two first, and then the others, are those that are played all at once.
+    assert np.array_equal(
+        some.episode_returns, front(PlainCorridor, episodes=20, env_kwargs={"slip": 0.4}).episode_returns
+    )
+    three = front(morl.make_vec(Corridor, num_envs=3, slip=0.4))  # one vector, in turns
+    assert three.episodes == 20 and len(np.unique(three.episode_seeds)) > 1
+
+
+def test_a_card_saves_the_second_episode() -> None:
+    class Down(CorridorWalker):
+        def act(self, obs, weights):
+            return torch.ones(len(obs), dtype=torch.int64)
+
+    class Guess(Down):
+        deterministic = False
+
+        def act(self, obs, weights):
+            return torch.randint(4, (len(obs),), generator=self.generator)
+
+    def front(kind, env="deep-sea-treasure-v0", **options):
+        agent = kind(morl.make_vec("deep-sea-treasure-v0"))
+        return morl.evaluate(agent, env, weights=WEIGHTS, **options)
+
+    once = front(Down)
+    assert (once.episodes, once.deterministic, once.standard_errors.max()) == (1, True, 0.0)
+    assert front(Down, episodes=3).episodes == 3
+    assert front(Down, env_kwargs={"max_episode_steps": 50}).episodes == 2
+    assert front(Down, partial(make_original, "deep-sea-treasure-v0")).episodes == 2
+    guessed = front(Guess)
+    assert (guessed.episodes, guessed.deterministic) == (20, None)
+
+
+def test_few_copies_and_the_same_numbers_in_other_processes(
+    agent: CorridorWalker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def make() -> PlainCorridor:
+        made.append(PlainCorridor(slip=0.3))
+        return made[-1]
+
+    options = {"weights": default_weights(2), "episodes": 2}
+    here = morl.evaluate(agent, make, **options)
+    assert len(made) <= COPIES < 2 * len(here)
+    monkeypatch.setattr("morl.playing.PATIENCE", 0.0)
+    monkeypatch.setattr("morl.playing.cores", lambda: 2)
+    with Stage(make, device="cpu") as stage:
+        there = morl.evaluate(agent, stage, **options)
+        assert stage.set_for(1).backend == "async"
+    assert here == there
+
+    def stays() -> PlainCorridor:
+        if os.getpid() != parent:
+            raise RuntimeError("no licence for a second process")
+        return PlainCorridor(slip=0.3)
+
+    parent = os.getpid()
+    assert np.array_equal(morl.evaluate(agent, stays, **options).episode_returns, here.episode_returns)
+
+
 def test_limits(agent: CorridorWalker, monkeypatch: pytest.MonkeyPatch) -> None:
     cut = morl.evaluate(agent, Corridor, weights=[1.0, 0.0], backend="auto", gamma=1.0, max_steps=4)
     assert cut.returns.tolist() == [[0.0, -4.0]]
-    monkeypatch.setattr("morl.evaluation.LONGEST_EPISODE", 50)
+    monkeypatch.setattr("morl.playing.LONGEST_EPISODE", 50)
     endless = {"slip": 1.0, "max_episode_steps": None}
-    with pytest.raises(EnvError, match="5 did not; give the environment a time limit"):
+    with pytest.raises(EnvError, match="2 did not; give the environment a time limit"):
         morl.evaluate(agent, Corridor, weights=[1.0, 0.0], backend="auto", env_kwargs=endless)
 
 

@@ -106,6 +106,7 @@ def test_the_file_reads_well() -> None:
   "training_seconds": 0.25,
   "training_id": null,
   "optimal_among": null,
+  "deterministic": null,
   "versions": {"morl": "0.1.0"},
   "returns": [
     [0.2, -1.0],

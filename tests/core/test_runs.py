@@ -21,7 +21,7 @@ def test_a_run_leaves_everything(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "run"
     front = train(Run.create(path, CONFIG))
     assert {file.name for file in path.iterdir()} == {
-        ".lock", "config.json", "metrics.csv", "tb", "checkpoint", "agent", "front.json"
+        ".lock", "config.json", "metrics.csv", "evaluations.jsonl", "tb", "checkpoint", "agent", "front.json"
     }  # fmt: skip
     assert Front.load(path / "front.json") == front
     assert (front.training_steps, front.training_seed, front.agent) == (40, 5, "corridor-walker")

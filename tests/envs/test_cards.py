@@ -6,10 +6,13 @@ import gymnasium
 import moocore
 import numpy as np
 import pytest
+import torch
 
 import morl.envs
+from morl.envs.check_play import random_actions
 from morl.envs.make import make_vec
 from morl.registry import NAMESPACE, cards, get_card
+from morl.streams import Streams
 
 IDS = sorted(cards())
 MODULES = {"mujoco": "mujoco", "box2d": "Box2D"}
@@ -38,6 +41,24 @@ def test_every_batched_environment_has_a_card() -> None:
     assert morl.envs.BatchedEnv is not None
     twins = {env_id.removeprefix(NAMESPACE) for env_id in gymnasium.registry if env_id.startswith(NAMESPACE)}
     assert twins == {env_id for env_id, card in cards().items() if card.batched}
+
+
+@pytest.mark.parametrize("env_id", [env_id for env_id in IDS if cards()[env_id].batched])
+def test_what_leaves_nothing_to_chance_says_so(env_id: str) -> None:
+    card = cards()[env_id]
+    twin = make_vec(env_id, backend="batched")
+    streams = Streams(0, 1)
+    drawn = [twin.draw_reset_noise(1, streams), twin.draw_step_noise(1, streams)]
+    assert card.deterministic == (drawn == [None, None])
+    if not card.deterministic or card.original is None:
+        return
+    one, other = (make_vec(env_id, backend="original") for _ in range(2))
+    assert torch.equal(one.reset(seed=1)[0], other.reset(seed=2)[0])
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        action = random_actions(one, generator)
+        for mine, theirs in zip(one.step(action)[:4], other.step(action)[:4], strict=True):
+            assert torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("env_id", [env_id for env_id in IDS if cards()[env_id].front is not None])
