@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from morl import weights
+from morl.accrual import Accrual
 from morl.agent import Agent, Policy
 from morl.agents.exploration import PersistentExploration
 from morl.agents.settings import check_positive
@@ -27,9 +30,16 @@ from morl.baselines.tabular import (
 from morl.baselines.vector_sets import SetEvaluation, nondominated, packed, set_values
 from morl.baselines.walker import Walker
 from morl.errors import MorlError
+from morl.pareto import ParetoArchive
 
 END = -2
 """Where an action leads that ends the episode."""
+
+ROUNDING = 1e-6
+"""Returns that differ by less than this share of the largest are equal: rewards are float32."""
+
+MOST_CUT = 200
+"""The most returns of episodes cut off that are kept, to see whether any is better than what is known."""
 
 TABLES = ("reward", "tried", "successor", "vectors", "counts", "starts", "value")
 """Attributes of the agent with a row for each state."""
@@ -61,7 +71,7 @@ class ParetoQLearning(Agent):
     an action never tried has no vector, so that every vector is the return of steps that were taken; steps are
     learned from backwards. Needs Discrete actions, observations that can be counted, transitions that are
     deterministic and episodes that end by themselves: what lies beyond a time limit counts for nothing until a way
-    to an end is known.
+    to an end is known. A training warns at its end where episodes that were cut off earned more than it knows of.
 
     The policy of a preference takes the best vector of the state in which the episode starts and tracks it, and
     `follow` tracks any of `returns`. Without memory, `act` takes the best vector of every state anew: for weights
@@ -100,6 +110,10 @@ class ParetoQLearning(Agent):
         """(S,) how many episodes started there."""
         self.value = real(0, self.actions)
         """(S, A) what the behaviour ranks actions by."""
+        self.cut = ParetoArchive(m, max_size=MOST_CUT)
+        """What episodes earned that a time limit cut off, where no other of them earned more."""
+        self.accrual = Accrual.start(n, m, self.device, torch.float64)
+        """What running episodes have earned so far."""
         if self.env is not None:
             self.walker = Walker(self.env, self.states, seed=seed, gamma=self.gamma)
             self.exploration = PersistentExploration(
@@ -121,14 +135,47 @@ class ParetoQLearning(Agent):
             self._record(
                 steps.state[t, rows], steps.action[t, rows], steps.reward[t, rows], following[t, rows]
             )
+            self._account(steps.reward[t], steps.terminated[t], steps.truncated[t], rows)
         for t in reversed(range(length)):
             self._back_up(steps.state[t, steps.valid[t]].unique())
+        if self.total_steps - self.steps < self.spec.num_envs:
+            self._warn_of_cut_episodes()
         metrics: dict[str, Any] = self.walker.returns.report()
         return metrics | {
             "states": float(len(self.states)),
             "points": float(len(self.returns)),
             "largest_set": float(self.counts.max()),
         }
+
+    def _account(self, reward: Tensor, terminated: Tensor, truncated: Tensor, valid: Tensor) -> None:
+        """Add the rewards (N, m) of a step to what episodes earned; keep what was earned by those cut off here."""
+        self.accrual = self.accrual.after(reward, self.gamma, valid)
+        cut = truncated & ~terminated & valid
+        if cut.any():
+            self.cut.add(self.accrual.paid[cut].unique(dim=0).cpu().numpy())
+        self.accrual = self.accrual.restarted((terminated | truncated) & valid)
+
+    def _warn_of_cut_episodes(self) -> None:
+        """Say so where the time limit hides what is best, or all there is."""
+        if len(self.cut) == 0:
+            return
+        known = self.vectors[self.starts > 0], self.counts[self.starts > 0]
+        present = torch.arange(known[0].shape[1], device=self.device) < known[1].unsqueeze(1)
+        best, earned = known[0][present].cpu().numpy(), self.cut.points
+        slack = ROUNDING * np.abs(earned).max(axis=0)
+        missed = ~(best >= earned[:, None] - slack).all(axis=2).any(axis=1)
+        if missed.any():
+            what = (
+                "knows no way to an end, and so no trade-off at all"
+                if len(best) == 0
+                else "knows nothing as good"
+            )
+            warnings.warn(
+                f"a time limit cut off episodes of {self.env_id} that earned up to {earned[missed][0].tolist()}, and "
+                f"{self.name} {what}: what lies beyond a limit counts for nothing. Let episodes end by themselves "
+                "(terminated), with the time that is left in the observation, or use mo-q-learning",
+                stacklevel=2,
+            )
 
     def _behave(self, state: Tensor, fresh: Tensor) -> Tensor:
         self._grow()
@@ -229,6 +276,8 @@ class ParetoQLearning(Agent):
             "exploration": self.exploration.state(),
             "generator": self.generator.get_state(),
             "walker": self.walker.state(),
+            "accrual": self.accrual._asdict(),
+            "cut": torch.as_tensor(self.cut.points),
         }
 
     def load_training(self, state: dict[str, Any]) -> None:
@@ -236,6 +285,11 @@ class ParetoQLearning(Agent):
         self.exploration.load_state(state["exploration"])
         self.generator.set_state(state["generator"].cpu())
         self.walker.load_state(state["walker"], self.steps)
+        if "cut" in state:  # older checkpoints have none
+            self.cut.add(state["cut"].cpu().numpy())
+            self.accrual = Accrual(**state["accrual"])
+        if state["walker"]["transitions"]["env"] is None:
+            self.accrual = self.accrual.restarted(torch.ones_like(self.walker.fresh))
 
 
 class Tracking:

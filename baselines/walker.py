@@ -122,6 +122,7 @@ class Steps(NamedTuple):
     factor: Tensor
     """[T, N] the discount of the reward that comes next there."""
     terminated: Tensor
+    truncated: Tensor
     valid: Tensor
     """False for steps that only reset an environment."""
     fresh: Tensor
@@ -162,9 +163,8 @@ class Walker:
             ledger.enter(step.reward, valid, new=True)
             following = ledger.number(self.states.seen(step.next_obs), new=True)
             reward = step.reward.double()
-            rows.append(
-                (state, step.action, reward, following, *ledger.accrual, step.terminated, valid, fresh)
-            )
+            ends = step.terminated, step.truncated
+            rows.append((state, step.action, reward, following, *ledger.accrual, *ends, valid, fresh))
             self.returns.add(self.transitions.info, done)
             self.fresh = done if step.valid is None else ~valid
             ledger.reset(self.fresh)

@@ -14,6 +14,9 @@ from morl._arrays import Array, as_points
 from morl.front import Front
 from morl.pareto import filter_nondominated
 
+AGAINST_COLLAPSE = "train longer, explore more, or check the rewards with `morl check-env`"
+"""What to try where a front is a single point."""
+
 USERS = 1000
 """Weights, drawn uniformly, by which the coverage of the simplex is estimated."""
 
@@ -111,9 +114,7 @@ def advice(
     """
     found = []
     if served.points == 1:
-        found.append(
-            "one policy for all: train longer, explore more, or check the rewards with `morl check-env`"
-        )
+        found.append(f"one policy for all: {AGAINST_COLLAPSE}")
     elif served.leader > 0.9:
         found.append(
             f"one policy serves {served.leader:.0%} of the users: objectives may differ much in scale; scale the "

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from morl import history, registry
+from morl import history, pareto, registry
 from morl.agent import Agent, Callback, restore_tuples
 from morl.callbacks import (
     Checkpointer,
@@ -18,9 +18,11 @@ from morl.callbacks import (
     TensorBoardMetrics,
 )
 from morl.devices import check_device
+from morl.diagnosis import AGAINST_COLLAPSE
 from morl.errors import EnvError
 from morl.evaluation import evaluate
 from morl.front import Front
+from morl.known import known_front
 from morl.plain_text import path_word, shell_command
 from morl.playing import make_evaluation_env
 from morl.runs import Run, RunConfig
@@ -78,6 +80,7 @@ def train_run(
             with using(number):
                 front = final_front(agent, config)
             front.save(run.path / "front.json")
+            warn_of_collapse(front)
             return front
     except Interrupted as stop:
         where = "before training began" if agent is None else f"after {agent.steps:,} steps"
@@ -123,6 +126,18 @@ def _learn(run: Run, agent: Agent, callbacks: Sequence[Callback], *, progress: b
 def go_on_with(run: Run) -> str:
     """How to resume a run, in words that a shell takes as they are."""
     return f"go on with: {shell_command('morl', 'train', '--resume', '--out', path_word(run.path))}"
+
+
+def warn_of_collapse(front: Front) -> None:
+    """Say what to try where all policies come to one point, unless that is the known front."""
+    if front.num_objectives > 1 and len(pareto.filter_nondominated(front.returns)) == 1:
+        known, _ = known_front(front)
+        if known is None or len(known) > 1:
+            warnings.warn(
+                f"the front of {front.agent} on {front.env_id} is a single point; unless there are no trade-offs, "
+                f"{AGAINST_COLLAPSE}",
+                stacklevel=2,
+            )
 
 
 def final_front(agent: Agent, config: RunConfig) -> Front:

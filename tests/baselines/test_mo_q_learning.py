@@ -40,6 +40,7 @@ def steps_of(
         torch.zeros(n, 2),
         torch.ones(n),
         torch.tensor(ends),
+        ~true,
         true,
         true,
     )

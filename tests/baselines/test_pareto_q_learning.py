@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box, Discrete
 from tiny import ARMS, Bandit, corridor_front
 from torch import Tensor
 from toys import LENGTH, WALK, Corridor
@@ -124,6 +127,46 @@ def test_unknown_states_and_untrained_agents_answer() -> None:
         evaluate_members(fresh, Corridor, backend="batched")
     young = fresh.learn(4, progress=False)
     assert young.act(torch.full((1, 1), float(LENGTH)), torch.tensor([0.5, 0.5])).tolist() == [0]
+
+
+class Patience(gymnasium.Env):
+    """Waiting pays one a step, until the time is up after eight; leaving costs `price`."""
+
+    observation_space = Box(0.0, 8.0, (1,), np.float32)
+    action_space = Discrete(2)
+    reward_space = Box(-100.0, 100.0, (2,))
+
+    def __init__(self, price: float, leaves: bool = True) -> None:
+        self.price, self.leaves, self.time = price, leaves, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.time = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int) -> Any:
+        self.time += 1
+        obs = np.full(1, self.time, np.float32)
+        if action == 1 and self.leaves:
+            return obs, np.array([-self.price, 1.0]), True, False, {}
+        return obs, np.array([1.0, 0.0]), False, self.time == 8, {}
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "said"),
+    [
+        ({"price": 5.0}, "knows nothing as good"),
+        ({"price": 0.0, "leaves": False}, "knows no way to an end"),
+        ({"price": -9.0}, None),  # whoever leaves at last has more than whoever stays
+    ],
+)
+def test_what_a_time_limit_hides_is_said(kwargs: dict[str, Any], said: str | None) -> None:
+    agent = ParetoQLearning(morl.make_vec(Patience, 4, **kwargs), resolution=1.0, gamma=GAMMA)
+    with nullcontext() if said is None else pytest.warns(UserWarning, match=f"Patience.*{said}"):
+        agent.learn(2000, progress=False)
+    again = ParetoQLearning(morl.make_vec(Patience, 4, **kwargs), resolution=1.0, gamma=GAMMA)
+    again.load_training(agent.training_state())
+    assert again.cut.points.tolist() == agent.cut.points.tolist() and len(again.cut) == 1
 
 
 def test_transitions_that_are_not_deterministic_are_refused() -> None:

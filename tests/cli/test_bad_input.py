@@ -67,7 +67,7 @@ def test_bad_weights(run_path: Path, call, weights: list[str], message: str) -> 
 def test_bad_trainings(tmp_path: Path, call, words: list[str], message: str) -> None:
     out = tmp_path / "new" / "run"
     assert_error(call("train", *words, "--out", out), message)
-    begun = any(word in message for word in ("finite", "nan", "shape"))  # found out by stepping
+    begun = "nan" in message  # what is wrong with an environment shows before anything is learned
     assert (out / "metrics.csv").exists() if begun else not out.parent.exists(), list(out.iterdir())
 
 

@@ -237,9 +237,8 @@ def test_interrupt_and_resume(tmp_path: Path, call) -> None:
     command = [sys.executable, "-m", "morl", "train", "toys:PlainCorridor", *TOY[:2], "--steps", "1e9"]
     process = subprocess.Popen([*command, "--out", path], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (path / "metrics.csv").exists() and time.monotonic() < deadline:
+    while not (path / "agent").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err

@@ -15,6 +15,7 @@ from morl.errors import CheckpointError, MorlError, NonFiniteError
 from morl.front import Front
 from morl.metrics import read_csv
 from morl.runs import Run
+from morl.training import warn_of_collapse
 
 
 def test_a_run_leaves_everything(tmp_path: Path) -> None:
@@ -39,6 +40,17 @@ def test_the_original_is_preferred_and_the_twin_is_named(tmp_path: Path) -> None
     with pytest.warns(UserWarning, match="evaluated on its batched twin"):
         front = Run.create(tmp_path / "b", CONFIG).train(progress=False)
     assert front.backend == "batched"
+
+
+def test_a_front_of_a_single_point_is_said(recwarn: pytest.WarningsRecorder) -> None:
+    points = {"env_id": "toys:Corridor", "gamma": 1.0, "objectives": ("gain", "time"), "agent": "walker"}
+    for found in ([[1, -1], [0, 0]], [[3.0]]):
+        warn_of_collapse(
+            Front.from_points(found, **{**points, "objectives": points["objectives"][: len(found[0])]})
+        )
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="walker on toys:Corridor is a single point.*morl check-env"):
+        warn_of_collapse(Front.from_points([[1, -1], [1, -1], [0, -2]], **points))
 
 
 class StopAt(Callback):
