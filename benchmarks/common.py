@@ -49,7 +49,7 @@ class Bar:
 
 
 def environment(threads: int | None) -> dict[str, str]:
-    """Variables for a process that computes with `threads` threads; None leaves the choice to them."""
+    """Variables for a process that computes with `threads` threads; None leaves them as they are here."""
     return {**os.environ, **({} if threads is None else {"OMP_NUM_THREADS": str(threads)})}
 
 

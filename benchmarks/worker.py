@@ -43,8 +43,18 @@ def train(request: Request) -> dict[str, Any]:
         "evaluation_seconds": time.perf_counter() - start,
         "memory": peak,
         "steps": agent.steps,
-        "threads": torch.get_num_threads(),
+        "threads": agent.threads,
     }
+
+
+def learn(request: Request) -> dict[str, Any]:
+    """Seconds of a training, the choice of its number of threads included."""
+    env, agent = _agent(request)
+    start = time.perf_counter()
+    agent.learn(request["total_steps"], progress=False)
+    seconds = time.perf_counter() - start
+    env.close()
+    return {"seconds": seconds, "threads": agent.threads}
 
 
 class Watch(Callback):
@@ -155,7 +165,7 @@ def _agent(request: Request) -> tuple[Any, Any]:
 
 TASKS: dict[str, Callable[[Request], dict[str, Any]]] = {
     task.__name__: task
-    for task in (train, curve, throughput, resident, evaluate, adapters.processes, adapters.pools)
+    for task in (train, learn, curve, throughput, resident, evaluate, adapters.processes, adapters.pools)
 }
 
 if __name__ == "__main__":

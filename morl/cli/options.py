@@ -209,7 +209,7 @@ class CheckEnv:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Train agents and baselines on deep-sea-treasure and compare them with the exact front: minutes."""
+    """Train agents and baselines on deep-sea-treasure and compare them with the exact front: about 20 seconds."""
 
     module: ClassVar[str] = "morl.cli.demo"
 

@@ -14,21 +14,18 @@ def test_demo(tmp_path: Path, call, monkeypatch: pytest.MonkeyPatch) -> None:
         Entry("envelope-dqn", 640, num_envs=8, settings={"hidden": (8,)}),
         Entry("toys:CorridorWalker", 40, settings={"learning_rate": 0.3}),
     )
+    picture, begun, train = tmp_path / "demo" / "fronts.png", [], demo.train
     monkeypatch.setattr(demo, "ENTRIES", entries)
-    for _ in range(2):
-        status, out, err = call("demo", "--out", tmp_path / "demo", "--seed", "4")
-        assert status == 0, err
-        for text in (
-            "exact front",
-            "854.85",
-            "envelope-dqn",
-            "corridor-walker",
-            "original environment",
-            "seconds in all",
-        ):
-            assert text in out
-    assert "moved what was in" in out and (tmp_path / "demo-1" / "fronts.png").exists()
-    assert (tmp_path / "demo" / "fronts.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setattr(demo, "train", lambda *words: begun.append(picture.exists()) or train(*words))
+    picture.parent.mkdir()
+    picture.write_text("of yesterday")
+    status, out, err = call("demo", "--out", tmp_path / "demo", "--seed", "4")
+    assert status == 0, err
+    for text in ("exact front", "854.85", "envelope-dqn", "original environment", "seconds in all"):
+        assert text in out
+    assert begun == [False, True] and picture.read_bytes().startswith(b"\x89PNG")
+    assert out.index(f"picture: {picture}") < out.index("corridor-walker")
+    assert "moved what was in" in out and (tmp_path / "demo-1" / "fronts.png").read_text() == "of yesterday"
     assert f"report: {tmp_path / 'demo' / 'report.html'}" in out
     assert "envelope-dqn" in (tmp_path / "demo" / "report.html").read_text()
     run = Run.open(tmp_path / "demo" / "toys_CorridorWalker")
@@ -49,12 +46,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_as_it_is_takes_at_most_three_minutes(tmp_path: Path, call) -> None:
-    import time
-
-    start = time.monotonic()
+def test_the_demo_as_it_is(tmp_path: Path, call) -> None:
     status, _, err = call("demo", "--out", tmp_path / "demo")
     assert status == 0, err
-    assert time.monotonic() - start < 180
-    exact, envelope = 854.85, Run.open(tmp_path / "demo" / "envelope-dqn").front()
-    assert envelope.hypervolume() > 0.95 * exact
+    exact, least = 854.85, {"conditioned-ppo": 0.95, "morld": 0.97, "sweep": 0.9}
+    for agent, share in least.items():
+        assert Run.open(tmp_path / "demo" / agent).front().hypervolume() > share * exact

@@ -52,6 +52,8 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["population.py", "--help"], "--draw"),
         (["comparing.py", "--help"], "--repeats"),
         (["elicitation.py", "--help"], "--users"),
+        (["threads.py", "--help"], "--quick"),
+        (["checkouts.py", "--help"], "OLD NEW"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -156,6 +158,7 @@ def test_the_readme_has_a_place_for_everything_that_is_written(load) -> None:
         "against-morld",
         "population",
         "comparing",
+        "threads",
         "gpu",
         *(f"speed-{name}" for name in load("speed").SECTIONS),
     }
