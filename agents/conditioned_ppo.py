@@ -88,6 +88,7 @@ class ConditionedPPO(Agent):
     """
 
     name = "conditioned-ppo"
+    flattens = True
     Config: TypeAlias = Config
     config: Config
     default_num_envs = 512

@@ -122,6 +122,7 @@ class EnvelopeDQN(Agent):
     """
 
     name = "envelope-dqn"
+    flattens = True
     Config: TypeAlias = Config
     config: Config
     default_num_envs = 512

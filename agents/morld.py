@@ -41,6 +41,7 @@ class MORLD(Agent):
     """
 
     name = "morld"
+    flattens = True
     Config: TypeAlias = Config
     config: Config
     default_num_envs = 512

@@ -114,6 +114,7 @@ class Evolution(Agent):
     """
 
     name = "evolution"
+    flattens = True
     Config: TypeAlias = Config
     config: Config
     default_num_envs = 128

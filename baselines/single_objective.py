@@ -45,6 +45,7 @@ class SingleObjective(Agent):
     """
 
     name = "single-objective"
+    flattens = True
     Config: TypeAlias = Config
     config: Config
 
@@ -125,7 +126,7 @@ class SingleObjective(Agent):
         asked = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(len(obs), -1)
         own = self.lattice[: len(self._players)]
         nearest = (asked.unsqueeze(1) - own).abs().sum(dim=-1).argmin(dim=1)
-        answers = torch.stack([p.act(obs, row) for p, row in zip(self._players, own, strict=True)])
+        answers = torch.stack([p.act_on_tensors(obs, row) for p, row in zip(self._players, own, strict=True)])
         return answers[nearest, torch.arange(len(obs), device=self.device)]
 
     def _player(self, index: int) -> Agent:

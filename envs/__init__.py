@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from morl._lazy import attach
 
 if TYPE_CHECKING:
+    from morl.envs import wrappers as wrappers
     from morl.envs.base import BatchedEnv as BatchedEnv
     from morl.envs.base import Step as Step
     from morl.envs.check import check_env as check_env
@@ -34,6 +35,7 @@ __getattr__, __dir__, __all__ = attach(
         "SingleEnv": "morl.envs.single",
         "register_envs": "morl.envs.registration",
     },
+    submodules=("wrappers",),
 )
 
 __getattr__("register_envs")()

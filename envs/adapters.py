@@ -22,10 +22,10 @@ from torch import Tensor
 
 from morl.envs.block import FAULTS, EnvBlock, EnvFactory
 from morl.envs.faults import described
-from morl.envs.finite import check_actions, check_observations, check_rewards
 from morl.envs.view import AgentView
 from morl.envs.workers import Workers
 from morl.errors import EnvError, MorlError
+from morl.finite import check_actions, check_observations, check_rewards
 from morl.problem import ORDINARY, Identity
 from morl.registry import Objective
 from morl.step_limit import checked

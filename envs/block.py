@@ -142,10 +142,11 @@ class EnvBlock:
                 f"{number} as before, so that episodes would be mixed; pass a factory "
                 "that makes one at every call, such as lambda: MyEnv()"
             )
-        if (env.observation_space, env.action_space) != (first.observation_space, first.action_space):
+        theirs, ours = ((v.native_observation_space, v.native_action_space) for v in (env, first))
+        if theirs != ours:
             raise EnvError(
                 f"expected all copies of {first.env_id} to have the spaces of the first, got "
-                f"{env.observation_space} and {env.action_space} in copy {number}"
+                f"{theirs[0]} and {theirs[1]} in copy {number}"
             )
         return env
 
@@ -157,7 +158,8 @@ class EnvBlock:
             obs: NDArray[Any] = self.envs[i].reset(**options)[0]
         except FAULTS as error:
             self._fail(error, f"reset() of {self.envs[i].env_id} to return", i)
-        return obs
+        with np.errstate(over="ignore"):  # infinite then, and refused as such
+            return obs.astype(self._obs.dtype, copy=False)
 
     def _fail(self, error: BaseException, wanted: str, i: int, when: str = "") -> NoReturn:
         """Raise what an environment raised, as one line; its author finds the traceback in the cause."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -96,6 +96,13 @@ class BreakableBottles(BatchedEnv):
             max_episode_steps=max_episode_steps,
             **options,
         )
+        self.native_observation_space = Dict(
+            bottles_carrying=Discrete(3),
+            bottles_delivered=Discrete(3),
+            bottles_dropped=MultiBinary(size - 2),
+            location=Discrete(size),
+        )
+        """What the original observes; policies take it as well."""
         self.size = size
         self.unbreakable = unbreakable_bottles
         self.prob_drop = self.constant(float(prob_drop))

@@ -54,6 +54,10 @@ class TensorWrapper(VectorEnv):
         self.reward_space: Box = inner.reward_space
         self.single_action_space, self.action_space = env.single_action_space, env.action_space
         self.observe_in(env.single_observation_space)
+        self.native_observation_space: Space = getattr(
+            env, "native_observation_space", env.single_observation_space
+        )
+        self.native_action_space: Space = getattr(env, "native_action_space", env.single_action_space)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Remember the arguments, which make it another problem than others of its class."""
@@ -62,8 +66,8 @@ class TensorWrapper(VectorEnv):
         return made
 
     def observe_in(self, space: Space) -> None:
-        """Declare the space of one environment's observations."""
-        self.single_observation_space = space
+        """Declare the space of one environment's observations; what a policy for it is given, too."""
+        self.single_observation_space = self.native_observation_space = space
         self.observation_space = batch_space(space, self.num_envs)
 
     @property

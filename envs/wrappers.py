@@ -128,9 +128,10 @@ class FlattenObservation(ObservationWrapper):
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
-        space = self.single_observation_space
+        space, native = self.single_observation_space, self.native_observation_space
         assert isinstance(space, Box), "make_vec flattens"
         self.observe_in(Box(space.low.ravel(), space.high.ravel(), dtype=space.dtype))
+        self.native_observation_space = native  # policies flatten, too
 
     def begin(self, obs: Tensor) -> Tensor:
         """One row for each environment."""

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from morl import registry, store, weights
 from morl.errors import CheckpointError, MorlError, NonFiniteError
+from morl.language import in_both_languages
 from morl.signals import shielded
-from morl.spec import EnvSpec
+from morl.spec import EnvSpec, flattened
 from morl.streams import derive_seed, make_generator
 from morl.threads import Threads, Workload, choose, using
 from morl.trust import Trust, check, code_names
@@ -55,7 +56,7 @@ class WeightPolicy:
 
     def act(self, obs: Tensor) -> Tensor:
         """Greedy actions (B, ...)."""
-        return self.agent.act(obs, self.weights)
+        return self.agent.act_on_tensors(obs, self.weights)
 
     def observe(self, reward: Tensor, done: Tensor) -> None:
         """Nothing to remember."""
@@ -90,8 +91,20 @@ class Agent(ABC):
     """Whether policies act equally whenever they have seen the same, as greedy ones do."""
     own: bool = True
     """Whether the user vouches for all names in it, such as its environment's: `save` then signs (`morl.trust`)."""
+    flattens: ClassVar[bool] = False
+    """Whether it learns from vectors only: observations of more dimensions, such as pictures, are then flattened."""
+
+    act_on_tensors: Callable[..., Tensor]
+    """`act` as its class wrote it: for observations of `morl.make_vec` only, without a look at them."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "act" in vars(cls):  # what algorithms write for tensors answers an environment, too
+            cls.act_on_tensors = vars(cls)["act"]
+            setattr(cls, "act", in_both_languages(vars(cls)["act"]))  # noqa: B010 - a method
 
     def __init__(self, env: Any, *, seed: int = 0, config: Any = None, **settings: Any) -> None:
+        env = flattened(env) if self.flattens else env
         self.spec = EnvSpec.of(env)
         self.env = None if isinstance(env, EnvSpec) else env
         self.config = make_config(type(self), config, settings)
@@ -124,8 +137,23 @@ class Agent(ABC):
         """
 
     @abstractmethod
-    def act(self, obs: Tensor, weights: Tensor) -> Tensor:
-        """Greedy actions for observations (B, *obs_shape) and weight vectors (B, m) or (m,)."""
+    def act(self, obs: Any, weights: Any) -> Any:
+        """Greedy actions for weight vectors (B, m) or (m,), in the language of the observations.
+
+        A subclass writes `act(self, obs: Tensor, weights: Tensor) -> Tensor` for tensors of `morl.make_vec`; the base
+        class adds the environment's own language (`morl.language`).
+
+        Args:
+            obs: of `morl.make_vec`: a tensor (B, *obs_shape), answered with a tensor of actions (B, ...) for its
+                `step`. Anything else is the environment's own: one observation as it returns them, or a batch as
+                Gymnasium's vector environments have it, numpy or torch, answered with actions of its action space.
+            weights: preferences.
+
+        Raises:
+            MorlError: a tensor could be either, and the answers would differ: `policy(weights).act` answers tensors
+                of `morl.make_vec`, and arrays are always the environment's own.
+            EnvError: the observations are not of the environment's space.
+        """
 
     @abstractmethod
     def parameters_state(self) -> dict[str, Any]:

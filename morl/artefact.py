@@ -74,34 +74,25 @@ class ChosenPolicy:
         self._policy: Policy | None = None
 
     def act(self, obs: Any) -> Any:
-        """The greedy action for one observation (*obs_shape), or actions (B, ...) for a batch (B, *obs_shape).
+        """The greedy action for one observation of the environment, or actions (B, ...) for a batch (B, ...).
 
-        Torch tensors give a tensor on the policy's device, anything else gives numpy. Agents with memory
-        remember one episode per row: keep the number of rows from one `reset` to the next.
+        Observations are as the environment itself returns them, in its own space (a dictionary, a picture, a
+        number), a batch as Gymnasium's vector environments have it; actions are elements of its action space.
+        Torch tensors give tensors on the policy's device, anything else gives numpy. Agents that were saved before
+        they knew the environment's own spaces take and give what `morl.make_vec` does.
+
+        Agents with memory remember one episode per row: keep the number of rows from one `reset` to the next.
 
         Raises:
-            MorlError: an observation of another shape than the agent was trained with.
+            EnvError: an observation is not of the environment's space.
+            NonFiniteError: a number is NaN or infinite.
         """
         import torch
 
-        space = self.agent.spec.single_observation_space
-        is_tensor = isinstance(obs, torch.Tensor)
-        values = obs if is_tensor else np.asarray(obs)
-        shape = tuple(values.shape)
-        single = shape == space.shape
-        if not single and (len(shape) != len(space.shape or ()) + 1 or shape[1:] != space.shape):
-            raise MorlError(
-                f"expected an observation of shape {space.shape}, or a batch (B, ...) of such, got {shape}; "
-                "observations must be as the environment's morl.make_vec gives them, such as flattened"
-            )
-        # Environments may observe in float64 what agents were trained with in float32.
-        floats = np.issubdtype(space.dtype, np.floating)
-        dtype = torch.from_numpy(np.empty(0, space.dtype)).dtype if floats else None
-        batch = torch.as_tensor(values, device=self.agent.device, dtype=dtype)
         with torch.no_grad():
-            actions = self._following(1 if single else len(batch)).act(batch[None] if single else batch)
-        actions = actions[0] if single else actions
-        return actions if is_tensor else actions.cpu().numpy()[()]
+            return self.agent.spec.language.answer(
+                obs, self.agent.device, lambda batch: self._following(len(batch)).act(batch)
+            )
 
     def reset(self, mask: Any = None) -> None:
         """A new episode begins in the rows where `mask` (B,) holds, in all if None."""

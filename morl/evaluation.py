@@ -83,7 +83,8 @@ def evaluate(
         MorlError: weights that are none, or an agent made for other objectives, observations or actions.
         EnvError: an unknown environment, or an episode that does not end within `LONGEST_EPISODE` steps.
     """
-    if env is not None and env is getattr(agent, "env", None):
+    own = getattr(agent, "env", None)
+    if env is not None and (env is own or env is getattr(own, "env", None)):
         raise MorlError(
             "expected another environment than the agent's own: evaluation would move its training"
         )
@@ -94,6 +95,7 @@ def evaluate(
     stage = (
         env if isinstance(env, Stage) else Stage(env, device=device, backend=backend, env_kwargs=env_kwargs)
     )
+    stage.flattens = _learned_from_vectors(agent)
     certain = leaves_nothing_to_chance(agent, stage.env, stage.env_kwargs)
     most = (1 if certain else EPISODES) if episodes is None else as_count(episodes, name="episodes")
     first = min(most, PROBE) if episodes is None else most
@@ -143,6 +145,12 @@ def _acting(agent: Any, vec: Any, preferences: Tensor) -> Workload | None:
         return None
     rows = preferences[: vec.num_envs]
     return partial(agent.act, rows.new_zeros(len(rows), *vec.single_observation_space.shape), rows)
+
+
+def _learned_from_vectors(agent: Any) -> bool:
+    """Whether the agent's observations were flattened, if they were of more dimensions."""
+    spec = getattr(agent, "spec", None)
+    return spec is not None and len(spec.single_observation_space.shape) == 1
 
 
 def _check_fit(agent: Any, vec: Any, m: int) -> None:

@@ -22,6 +22,7 @@ from morl._arrays import Array, as_count
 from morl.agent import Policy
 from morl.commands import Asked, PolicyFactory
 from morl.errors import EnvError
+from morl.spec import flattened
 from morl.streams import derive_seed
 from morl.threads import cores
 
@@ -80,6 +81,8 @@ class Stage:
         spreads: bool = True,
     ) -> None:
         self.env, self.env_kwargs = env, env_kwargs
+        self.flattens = False
+        """Whether policies want observations of several dimensions as vectors."""
         self._device, self._backend = device, backend
         self._vec: Any = None
         self._may_spread = spreads and not is_instance(env) and not multiprocessing.current_process().daemon
@@ -133,13 +136,14 @@ class Stage:
             self._vec = self._make(copies)
 
     def _make(self, rows: int, backend: str | None = None) -> Any:
-        return make_evaluation_env(
+        made = make_evaluation_env(
             self.env,
             rows,
             device=self._device,
             backend=self._backend if backend is None else backend,
             env_kwargs=self.env_kwargs,
         )
+        return flattened(made) if self.flattens else made
 
 
 def make_evaluation_env(

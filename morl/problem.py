@@ -140,7 +140,7 @@ def _canonical(value: Any, depth: int) -> Any:
         return f"{path_of(type(value))}.{value.name}"
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if value is None or isinstance(value, (bool, str)):
         return value

@@ -132,7 +132,8 @@ class Observations:
         lead = tuple(values[0].shape[:1]) if values[0].ndim > len(self._parts[0].shape) else ()
         for part, value in zip(self._parts, values, strict=True):
             if tuple(value.shape) != lead + part.shape:
-                raise self.refusal(f"shape {tuple(value.shape)}", part)
+                beside = f", where another part has {lead[0]} of them" if lead else ""
+                raise self.refusal(f"shape {tuple(value.shape)}{beside}", part)
         columns = [
             part.columns(v, lead, self if check else None)
             for part, v in zip(self._parts, values, strict=True)
@@ -324,8 +325,8 @@ def is_bounded(space: Box) -> bool:
 def action_encoder(space: Space) -> Callable[[Any], Any]:
     """The function that turns agents' actions, array or tensor, into those that the environment expects.
 
-    It takes one action or a batch: leading dimensions pass through. What it returns is in `space`: numbers are
-    rounded where they must be whole, and clipped. It never shares memory with what it was given.
+    It takes one action or a batch: leading dimensions pass through. Actions out of `action_space_of(space)` become
+    elements of `space`, in memory of their own.
     """
     if isinstance(space, Discrete):
         start = space.start
@@ -346,31 +347,45 @@ def action_encoder(space: Space) -> Callable[[Any], Any]:
 
 
 def _in_box(box: Box, values: Any) -> Any:
-    """Numbers (..., size) as an element (..., *shape) of a Box, or a batch of such: rounded, clipped, of its type."""
+    """Numbers (..., size) as an element (..., *shape) of a Box, or a batch of such: of its type, in new memory.
+
+    Whole numbers are rounded to the nearest in the Box. Real ones may leave it where float32 rounds its bounds
+    outwards: they are brought back. What somebody puts further outside stays there: it is theirs to say.
+    """
     shaped = values.reshape((*values.shape[:-1], *box.shape))
     return _tensor_in_box(box, shaped) if isinstance(shaped, Tensor) else _array_in_box(box, shaped)
 
 
 def _array_in_box(box: Box, values: NDArray[Any]) -> NDArray[Any]:
+    if box.dtype == np.float32:
+        return np.array(values, np.float32)
+    low, high = (bound.astype(np.float64) for bound in (box.low, box.high))
     if box.dtype.kind == "f":
-        return np.asarray(np.minimum(np.maximum(values, box.low), box.high), box.dtype)
+        inside = _float32_bounds(box)
+        rounded = (values >= inside[0]) & (values <= inside[1])
+        return np.asarray(np.where(rounded, np.minimum(np.maximum(values, low), high), values), box.dtype)
     near = np.rint(values.astype(np.float64))
     # Compared as floats, but never cast from the bounds as floats: the largest int64 has none.
-    below, above = near <= box.low.astype(np.float64), near >= box.high.astype(np.float64)
-    inside = np.where(below | above, 0.0, near).astype(box.dtype)
-    return np.where(below, box.low, np.where(above, box.high, inside))
+    below, above = near <= low, near >= high
+    whole = np.where(below | above, 0.0, near).astype(box.dtype)
+    return np.where(below, box.low, np.where(above, box.high, whole))
 
 
 def _tensor_in_box(box: Box, values: Tensor) -> Tensor:
-    dtype = getattr(torch, str(box.dtype))
-    low, high = (torch.as_tensor(bound, device=values.device) for bound in (box.low, box.high))
+    dtype, device = getattr(torch, str(box.dtype)), values.device
+    if box.dtype == np.float32:
+        return values.to(dtype, copy=True)
+    low, high = (torch.as_tensor(bound, device=device).to(torch.float64) for bound in (box.low, box.high))
     if box.dtype.kind == "f":
-        wide = torch.promote_types(values.dtype, dtype)
-        return torch.minimum(torch.maximum(values.to(wide), low.to(wide)), high.to(wide)).to(dtype)
+        lowest, highest = (torch.as_tensor(bound, device=device) for bound in _float32_bounds(box))
+        rounded = (values >= lowest) & (values <= highest)
+        wide = values.to(torch.float64)
+        return torch.where(rounded, wide.maximum(low).minimum(high), wide).to(dtype)
     near = values.to(torch.float64).round()
-    below, above = near <= low.to(torch.float64), near >= high.to(torch.float64)
-    inside = torch.where(below | above, 0.0, near).to(dtype)
-    return torch.where(below, low, torch.where(above, high, inside))
+    below, above = near <= low, near >= high
+    whole = torch.where(below | above, 0.0, near).to(dtype)
+    ends = (torch.as_tensor(bound, device=device) for bound in (box.low, box.high))
+    return torch.where(below, next(ends), torch.where(above, next(ends), whole))
 
 
 def _simple(space: Space) -> Iterator[Space]:

@@ -7,20 +7,26 @@ the environment.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.spaces import Box, Space
 
 from morl import registry
 from morl.errors import CheckpointError, EnvError
+from morl.language import Language
 from morl.registry import Objective
+from morl.space_files import has_file_form, space_from_dict, space_to_dict
 
 
 @dataclass(frozen=True)
 class EnvSpec:
-    """Spaces and names of a tensor vector environment; has the attributes of one that agents read."""
+    """Spaces and names of a tensor vector environment; has the attributes of one that agents read.
+
+    The single spaces are what agents see; the native ones are the environment's own, the same where None.
+    """
 
     env_id: str
     single_observation_space: Space
@@ -28,11 +34,25 @@ class EnvSpec:
     reward_space: Box
     num_envs: int
     device: torch.device
+    native_observation_space: Space | None = None
+    native_action_space: Space | None = None
 
     @property
     def num_objectives(self) -> int:
         """m, the length of a reward vector."""
         return int(np.prod(self.reward_space.shape))
+
+    @cached_property
+    def language(self) -> Language:
+        """What turns the environment's own observations into what agents see, and their actions into its own."""
+        observed, acted = (
+            own or seen
+            for own, seen in (
+                (self.native_observation_space, self.single_observation_space),
+                (self.native_action_space, self.single_action_space),
+            )
+        )
+        return Language(observed, acted, seen=self.single_observation_space, env_id=self.env_id)
 
     @classmethod
     def of(cls, env: Any) -> EnvSpec:
@@ -57,16 +77,24 @@ class EnvSpec:
             reward_space=space,
             num_envs=env.num_envs,
             device=torch.device(env.device),
+            native_observation_space=_own(env, "observation_space"),
+            native_action_space=_own(env, "action_space"),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values; native spaces only where they differ."""
+        native = {
+            name: space_to_dict(space)
+            for name in ("native_observation_space", "native_action_space")
+            if (space := getattr(self, name)) is not None
+        }
         return {
             "env_id": self.env_id,
             "observation_space": space_to_dict(self.single_observation_space),
             "action_space": space_to_dict(self.single_action_space),
             "reward_space": space_to_dict(self.reward_space),
             "num_envs": self.num_envs,
+            **native,
         }
 
     @classmethod
@@ -82,7 +110,30 @@ class EnvSpec:
             reward_space=reward,
             num_envs=int(data["num_envs"]),
             device=torch.device(device),
+            **{
+                name: space_from_dict(data[name])
+                for name in ("native_observation_space", "native_action_space")
+                if name in data
+            },
         )
+
+
+def flattened(env: Any) -> Any:
+    """A tensor environment whose observations are vectors: `env`, or one around it where they are not."""
+    space = getattr(env, "single_observation_space", None)
+    if isinstance(env, EnvSpec) or not isinstance(space, Box) or len(space.shape) == 1:
+        return env
+    import morl
+
+    return morl.envs.wrappers.FlattenObservation(env)
+
+
+def _own(env: Any, name: str) -> Space | None:
+    """The native space of a tensor environment where it differs from what agents see, and can be written."""
+    space: Space | None = getattr(env, f"native_{name}", None)
+    if space is None or space == getattr(env, f"single_{name}") or not has_file_form(space):
+        return None
+    return space
 
 
 def declared_objectives(value: Any, count: int) -> tuple[Objective, ...] | None:
@@ -114,36 +165,3 @@ def objectives_of(env: Any) -> tuple[Objective, ...] | None:
     if card is not None and card.num_objectives == env.num_objectives:
         return card.objectives
     return declared_objectives(getattr(env, "objectives", None), env.num_objectives)
-
-
-def space_to_dict(space: Space) -> dict[str, Any]:
-    """A Box or Discrete space as plain JSON values (bounds as strings: JSON has no infinity)."""
-    if isinstance(space, Discrete):
-        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
-    if isinstance(space, Box):
-        return {
-            "type": "Box",
-            "low": [str(value) for value in space.low.reshape(-1).tolist()],
-            "high": [str(value) for value in space.high.reshape(-1).tolist()],
-            "shape": list(space.shape),
-            "dtype": str(space.dtype),
-        }
-    raise EnvError(
-        f"expected a Box or Discrete space, got {space}; flatten it first (gymnasium.spaces.flatten_space)"
-    )
-
-
-def space_from_dict(data: dict[str, Any]) -> Space:
-    """The inverse of `space_to_dict`."""
-    if data.get("type") == "Discrete":
-        return Discrete(int(data["n"]), start=int(data["start"]))
-    if data.get("type") == "Box":
-        dtype, shape = np.dtype(data["dtype"]), tuple(data["shape"])
-        # Not all numbers as floats: they would round the bounds of int64.
-        number = int if dtype.kind in "iu" else float
-        low, high = (
-            np.array([number(value) for value in data[bound]], dtype).reshape(shape)
-            for bound in ("low", "high")
-        )
-        return Box(low, high, shape=shape, dtype=dtype.type)
-    raise CheckpointError(f"expected a space of type Box or Discrete, got {data.get('type')!r}")

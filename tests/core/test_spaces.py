@@ -30,13 +30,11 @@ REALS = [
 MIXED = Tuple((Box(0, 9, (2,), np.int32), Dict(x=Box(-0.1, 0.3, (), np.float64), y=Box(0, 1, (1, 2)))))
 
 
-def extremes(space: Box) -> np.ndarray:
-    """Actions at, between and far outside the bounds (9, d)."""
+def extremes(space: Box, beyond: float) -> np.ndarray:
+    """Actions at and between the bounds (9, d), and `beyond` them on both sides."""
     low, high = (np.nan_to_num(bound, posinf=1.0, neginf=-1.0) for bound in (space.low, space.high))
     inside = np.linspace(low, high, 7, dtype=np.float32)
-    return np.concatenate([inside, np.full((1, *low.shape), -1e30), np.full((1, *low.shape), 1e30)]).astype(
-        np.float32
-    )
+    return np.concatenate([inside, (low - beyond)[None], (high + beyond)[None]]).astype(np.float32)
 
 
 @pytest.mark.parametrize("space", [*INTEGERS, *REALS, MIXED], ids=str)
@@ -44,7 +42,7 @@ def extremes(space: Box) -> np.ndarray:
 def test_every_number_is_brought_into_its_box(space: Space, tensors: bool) -> None:
     seen = action_space_of(space)
     assert isinstance(seen, Box) and seen.dtype == np.float32 and len(seen.shape) == 1
-    values = extremes(seen)
+    values = extremes(seen, 1e30 if space in INTEGERS else 0)
     before = values.copy()
     encode = action_encoder(space)
     batch = encode(torch.from_numpy(values) if tensors else values)
@@ -57,6 +55,12 @@ def test_every_number_is_brought_into_its_box(space: Space, tensors: bool) -> No
         flat = [gymnasium.spaces.flatten(space, action) for action in alone]
         together = gymnasium.spaces.flatten(many, batch)
         np.testing.assert_array_equal(np.sort(np.ravel(flat)), np.sort(together))
+
+
+def test_real_numbers_far_outside_are_handed_on() -> None:
+    for dtype in (np.float32, np.float64):
+        assert action_encoder(Box(-1, 1, (2,), dtype))(np.array([2.0, -0.5])).tolist() == [2, -0.5]
+        assert action_encoder(Box(-1, 1, (2,), dtype))(torch.tensor([2.0, -0.5])).tolist() == [2, -0.5]
 
 
 def _as_numpy(batch: Any) -> Any:

@@ -43,13 +43,13 @@ def check_rewards(
     )
 
 
-def check_observations(obs: Any, env_id: str, lengths: NDArray[Any], native: Space) -> None:
+def check_observations(obs: Any, env_id: str, lengths: NDArray[Any] | None, native: Space) -> None:
     """Raise `NonFiniteError` for the first observation (n, ...) with a number that is NaN or infinite.
 
     Args:
         obs: (n, ...), one row per sub-environment, as agents see them; a tensor or an array.
         env_id: named in the message.
-        lengths: (n,) how many steps of its episode led to each row; 0 for a reset.
+        lengths: (n,) how many steps of its episode led to each row, 0 for a reset; None where nobody counts.
         native: the space that the environment itself observes in; names the entry.
     """
     if isinstance(obs, Tensor):
@@ -61,9 +61,13 @@ def check_observations(obs: Any, env_id: str, lengths: NDArray[Any], native: Spa
         return
     row, entry = found
     place = Observations(native, env_id=env_id).name_of(entry)
+    when = (
+        f"row {row}"
+        if lengths is None
+        else f"sub-environment {row} at step {int(lengths[row])} of its episode"
+    )
     raise NonFiniteError(
-        f"expected finite observations from {env_id}, got {obs[row].ravel()[entry]} in entry {place} "
-        f"in sub-environment {row} at step {int(lengths[row])} of its episode; "
+        f"expected finite observations from {env_id}, got {obs[row].ravel()[entry]} in entry {place} in {when}; "
         "the environment is at fault, not the agent: return finite numbers from step() and reset()"
     )
 
