@@ -61,6 +61,25 @@ def test_all_policies_are_chosen_from(set_path: Path, call, tmp_path: Path) -> N
     assert (found.front.episodes, found.front.evaluation_seed) == (own.episodes, own.evaluation_seed)
 
 
+def test_every_table_shows_the_whole_front(set_path: Path, call, tmp_path: Path) -> None:
+    """10 points, of which linear preferences ask for 2, and the commanded utility that these earn."""
+    whole = Front.load(set_path / "whole.json")
+    assert (
+        whole.commanded_utility() == pytest.approx(whole.expected_utility()) and len(set(whole.answers)) == 2
+    )
+    again = tmp_path / "again.json"
+    for words in (
+        ("evaluate", set_path, "--episodes", "1", "--out", again),
+        ("compare", again, "--indicators", "commanded-utility"),
+    ):
+        status, out, err = call(*words)
+        assert (status, err) == (0, "")
+        rows = [line for line in out.splitlines() if "44.2483" in line and "exact front" not in line]
+        assert len(rows) == 1 and " 10 " in rows[0]
+    status, out, _ = call("evaluate", set_path, "--episodes", "1", "--no-members", "--out", again)
+    assert status == 0 and len(Front.load(again)) == 101
+
+
 def test_all_policies_are_asked_about(
     set_path: Path, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

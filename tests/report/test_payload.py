@@ -8,6 +8,7 @@ import importlib
 import json
 import re
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 import morl
 from morl.comparison import compare
+from morl.comparison_text import of_looks
 from morl.errors import MorlError
 from morl.pictures.style import style_of
 from morl.report import write_report
@@ -82,6 +84,15 @@ def test_scores_are_those_of_the_comparison() -> None:
     assert scores["groups"]["hollow"][place][0] == pytest.approx(np.mean(values))
     given = build_payload(study, comparisons=found.environments, estimates=found.estimates)
     assert given == build_payload(study)
+
+
+def test_curves_over_other_preferences_than_those_of_tables_say_so() -> None:
+    fronts = compare({"a": entry("a", HOLLOW).front})
+    common = len(fronts.weights)
+    for count, said in ((11, True), (common, False), (None, False)):
+        looks = [replace(look, preferences=count) for look in learning(HOLLOW)]
+        text = of_looks([entry("a", HOLLOW, history=looks)], fronts)
+        assert (text is not None and "over 11 preferences" in text and str(common) in text) == said
 
 
 def test_an_exact_front_stands_beside_the_others() -> None:
