@@ -79,6 +79,7 @@ def work(
     worker = _Worker(stream, beat)
     make: Any = make_block.fn
     try:
+        worker.send(HEADER.pack(ALIVE, 0))
         worker.serve(make(alive=worker.alive))
     except BaseException as error:  # of the environments, or the parent is gone and nobody hears of it
         worker.report(error)
@@ -101,36 +102,36 @@ class _Worker:
         told, seen = rows_of(block.shown, n)
         told_bytes, seen_bytes = (bytearray(HEADER.size + kind.itemsize) for kind in (told, seen))
         asked, answer = rows_in(told_bytes, told), rows_in(seen_bytes, seen)
-        self._send(packed(VALUE, block.shown))
+        self.send(packed(VALUE, block.shown))
         try:
             while (asked_for := self._next())[0] != CLOSE:
                 kind, size = asked_for
                 if kind == KNOWN_FRONT:
-                    self._send(packed(VALUE, block.known_front(ForkingPickler.loads(self._read(size)))))
+                    self.send(packed(VALUE, block.known_front(ForkingPickler.loads(self._read(size)))))
                     continue
                 if kind == RESET:
-                    self._send(packed(VALUE, block.reset(*ForkingPickler.loads(self._read(size)))))
+                    self.send(packed(VALUE, block.reset(*ForkingPickler.loads(self._read(size)))))
                     continue
                 self._fill(memoryview(told_bytes)[HEADER.size :])
                 *rows, last = block.step(asked["action"], asked["active"])
                 for name, values in zip(seen.names or (), rows, strict=True):
                     answer[name] = values
                 HEADER.pack_into(seen_bytes, 0, ROWS, seen.itemsize + last.nbytes)
-                self._send(seen_bytes)
+                self.send(seen_bytes)
                 if len(last):
-                    self._send(last.tobytes())
+                    self.send(last.tobytes())
         except BaseException as error:
             self.report(error)  # first, as closing may hang
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             block.close()
-        self._send(packed(VALUE, [str(warning.message) for warning in caught]))
+        self.send(packed(VALUE, [str(warning.message) for warning in caught]))
 
     def alive(self) -> None:
         """Say that a call of an environment has returned, if nothing was said for a while."""
         if time.monotonic() - self._said > self._beat:
             with suppress(OSError):  # environments are closed also when nobody listens any more
-                self._send(HEADER.pack(ALIVE, 0))
+                self.send(HEADER.pack(ALIVE, 0))
 
     def report(self, error: BaseException) -> None:
         """Send an error, in words: the object itself may not go through."""
@@ -138,9 +139,10 @@ class _Worker:
         text = str(error) if ours else f"expected a worker to go on, got {described(error)}"
         message = (type(error).__name__, text, trace(error.__cause__ or error))
         with suppress(OSError):
-            self._send(packed(FAULT, message))
+            self.send(packed(FAULT, message))
 
-    def _send(self, data: bytes | bytearray) -> None:
+    def send(self, data: bytes | bytearray) -> None:
+        """Send a message."""
         self._stream.sendall(data)
         self._said = time.monotonic()
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from morl import errors
 from morl.envs.block import EnvBlock, EnvFactory
+from morl.envs.faults import described
 from morl.envs.worker import (
     ALIVE,
     BEAT,
@@ -40,6 +41,9 @@ from morl.envs.worker import (
 from morl.errors import EnvError, MorlError
 from morl.problem import Identity
 from morl.signals import held_back
+
+START = 60.0
+"""Seconds that a new process may take, beyond that, to import what it needs."""
 
 GRACE = 5.0
 """Seconds that environments have to close after an error, before their process is killed."""
@@ -183,7 +187,7 @@ class _Member:
         self.rows = rows
         self._limit = limit
         self._beat = BEAT if limit is None else min(BEAT, limit / 4)
-        self._beats = 0
+        self._beats, self._started = 0, False
         self._stream, theirs = socket.socketpair()
         self._stream.settimeout(self._beat)
         in_main = threading.current_thread() is threading.main_thread()
@@ -194,14 +198,19 @@ class _Member:
         )
         try:
             self._process.start()
-        except BaseException:
+        except BaseException as error:
             self._stream.close()
-            raise
+            if isinstance(error, OSError) or not isinstance(error, Exception):
+                raise
+            raise EnvError(
+                f"expected factories that can be sent to a process (pickled), got {described(error)}; "
+                "make the environment in a function of a module, or use backend='sync'"
+            ) from error
         finally:
             theirs.close()
-        self._who = (
-            f"worker {number} (process {self._process.pid}, sub-environments {rows.start} to {rows.stop - 1})"
-        )
+        last = rows.stop - 1
+        copies = f"s {rows.start} to {last}" if rows.start < last else f" {last}"
+        self._who = f"worker {number} (process {self._process.pid}, sub-environment{copies})"
 
     def prepare(self, shown: dict[str, Any]) -> None:
         """Agree on how rows are laid out."""
@@ -232,6 +241,7 @@ class _Member:
         while kind == ALIVE:
             self._beats = 0
             kind, size = HEADER.unpack(self._read(HEADER.size, members))
+            self._started = True
         body = self._read(size, members)
         if kind == ROWS:
             rows = np.frombuffer(body, self._seen, count=1)[0]
@@ -289,7 +299,8 @@ class _Member:
                 member.answer()  # its last words, if there are any
                 raise member._gone()
         self._beats += 1
-        if self._limit is not None and self._beats * self._beat > self._limit + self._beat:
+        allowed = (self._limit or 0.0) + self._beat + (0.0 if self._started else START)
+        if self._limit is not None and self._beats * self._beat > allowed:
             self._process.kill()
             raise _Silence(
                 f"{self._who} is stuck",

@@ -17,7 +17,7 @@ from typing import Any
 from morl import registry
 from morl.cli.output import complain, outputs
 from morl.errors import MorlError, TrustError
-from morl.signals import catching, shielded
+from morl.signals import catching
 from morl.step_limit import step_limit
 
 DESCRIPTION = """Multi-objective reinforcement learning: train agents on environments with vector rewards,
@@ -31,13 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             try:
-                with catching():
-                    with shielded():  # an exception in the middle of an import may get lost
-                        _find_modules_here()
-                        options = _parse(arguments)
-                        command = importlib.import_module(options.module)
-                    with step_limit(getattr(options, "step_timeout", None)):
-                        command.run(options)
+                _find_modules_here()
+                options = _parse(arguments)
+                command = importlib.import_module(options.module)
+                # Until here nothing has begun, and a signal ends the process at once.
+                with catching(), step_limit(getattr(options, "step_timeout", None)):
+                    command.run(options)
             finally:
                 sys.stdout.flush()
         except TrustError as error:

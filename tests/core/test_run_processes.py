@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from toy_runs import CONFIG, config, final_state, train
+from toys import Corridor, CorridorWalker
 
 from morl.agent import Callback
-from morl.errors import MorlError
+from morl.errors import EnvError, MorlError
 from morl.locking import lock_folder
 from morl.runs import Run
 from morl.training import RunInterrupted
@@ -111,3 +113,60 @@ def progress_of(path: Path) -> str:
     """The checkpoint's tensor file, which is named after its content."""
     state = path / "checkpoint" / "state.json"
     return json.loads(state.read_text())["tensors"]["file"] if state.exists() else ""
+
+
+class KillWorker(Callback):
+    """Kills a process of the environment between two iterations."""
+
+    def on_iteration(self, agent, metrics):
+        if agent.steps == 20:
+            os.kill(multiprocessing.active_children()[-1].pid or 0, signal.SIGKILL)
+
+
+@posix
+def test_a_dead_worker_ends_the_training_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", config(env="toys:PlainCorridor", backend="async"))
+    with pytest.raises(EnvError, match=r"killed by signal 9 .*--resume --out"):
+        train(run, callbacks=[KillWorker()], checkpoint_seconds=3600.0)
+    assert multiprocessing.active_children() == []
+    agent = CorridorWalker(Corridor(4))
+    assert run.restore(agent) and agent.steps == 4  # the first iteration is saved at once
+    assert train(Run.open(run.path)).training_steps == 40
+
+
+class Break(Callback):
+    """An environment's error that comes between two iterations, as in an evaluation."""
+
+    def on_iteration(self, agent, metrics):
+        if agent.steps == 20:
+            raise EnvError("broken")
+
+
+def test_an_error_between_iterations_loses_none(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", CONFIG)
+    with pytest.raises(EnvError, match=r"broken; the checkpoint is kept"):
+        train(run, callbacks=[Break()], checkpoint_seconds=3600.0)
+    agent = CorridorWalker(Corridor(4))
+    assert run.restore(agent) and agent.steps == 20
+
+
+@posix
+def test_a_signal_to_the_group_leaves_the_end_to_the_training(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", config(env="toys:PlainCorridor", backend="async", total_steps=10**6))
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setpgid(0, 0)
+            train(run, evaluation_seconds=3600.0)
+        except RunInterrupted as stopped:
+            status = stopped.signal_number + 128
+        finally:
+            os._exit(status)
+    deadline = time.monotonic() + 60
+    while not progress_of(run.path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(pid, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 143
+    agent = CorridorWalker(Corridor(4))
+    assert run.restore(agent) and agent.steps >= 4

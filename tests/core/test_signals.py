@@ -175,11 +175,6 @@ def test_an_error_at_the_end_keeps_no_handlers_and_no_other_end(tmp_path: Path) 
 def test_commands_end_with_the_signals_status(
     number: int, status: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the command itself, and while its module is imported."""
     monkeypatch.setattr(listing, "run", lambda options: send(number))
     assert main(["list", "envs"]) == status
     assert capfd.readouterr().err.count("\n") == 1
-    monkeypatch.undo()
-    monkeypatch.setattr("importlib.import_module", lambda name: send(number) or listing)
-    assert main(["list", "agents"]) == status
-    assert capfd.readouterr().out == ""
