@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +26,16 @@ from morl.trust import Trust, check, code_names
 
 PreferenceSampler = Callable[[int, torch.Generator, torch.device], Tensor]
 
-HEADER = ("agent", "name", "config", "spec", "gamma", "seed", "steps", "seconds")
+HEADER: dict[str, type | tuple[type, ...]] = {
+    "agent": str,
+    "name": str,
+    "config": dict,
+    "spec": dict,
+    "gamma": (int, float),
+    "seed": (int, list),
+    "steps": int,
+    "seconds": (int, float),
+}
 """What the header of a saved agent holds."""
 
 FORMAT = "morl-agent"
@@ -310,29 +320,60 @@ class Agent(ABC):
         trust: Trust = False,
     ) -> Self:
         """The agent that `to_state` described; errors name the `source`."""
-        try:
-            header, parameters = state["header"], state["parameters"]
-            header = {name: header[name] for name in HEADER}
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{source} is no whole agent ({error!r}); save it again") from error
-        values = [header["config"]]
-        if header["agent"] == registry.agent_path(cls):  # said by the user, who calls a method of it
-            check(code_names(values=values), source, trust)
-            kind: type[Agent] = cls
-        else:
-            check(code_names(header["agent"], values=values), source, trust)
-            kind = registry.agent_class(header["agent"])
-        if not issubclass(kind, cls):
-            raise CheckpointError(
-                f"expected a {cls.__name__} in {source}, found {header['name']}; use morl.load"
-            )
-        spec = EnvSpec.from_dict(header["spec"], device)
-        config = make_config(kind, None, restore_tuples(header["config"]))
-        agent = kind(spec if env is None else env, seed=header["seed"], config=config)
-        agent.gamma, agent.steps, agent.seconds = header["gamma"], header["steps"], header["seconds"]
-        agent.load_parameters(parameters)
+        with store.decoding(source):
+            header, parameters = checked_header(state["header"]), state["parameters"]
+            values = [header["config"]]
+            if header["agent"] == registry.agent_path(cls):  # said by the user, who calls a method of it
+                check(code_names(values=values), source, trust)
+                kind: type[Agent] = cls
+            else:
+                check(code_names(header["agent"], values=values), source, trust)
+                kind = registry.agent_class(header["agent"])
+            if not issubclass(kind, cls):
+                raise CheckpointError(
+                    f"expected a {cls.__name__} in {source}, found {header['name']}; use morl.load"
+                )
+            spec = EnvSpec.from_dict(header["spec"], device)
+            config = make_config(kind, None, restore_tuples(header["config"]))
+            agent = kind(spec if env is None else env, seed=header["seed"], config=config)
+            agent.gamma, agent.steps, agent.seconds = header["gamma"], header["steps"], header["seconds"]
+            agent.load_parameters(parameters)
+            check_acts(agent)
+            agent.load_parameters(parameters)  # anew: acting may draw random numbers
         agent.own = trust is True or env is not None
         return agent
+
+
+def checked_header(header: Any) -> dict[str, Any]:
+    """The header of a saved agent, if every entry is there and of the right kind; else a `MorlError`."""
+    found = {name: header[name] for name in HEADER}
+    for name, kind in HEADER.items():
+        if isinstance(found[name], bool) or not isinstance(found[name], kind):
+            raise MorlError(f"expected {name} of another type in the header, got {found[name]!r}")
+    check_progress(found["steps"], found["seconds"])
+    seeds = found["seed"] if isinstance(found["seed"], list) else [found["seed"]]
+    if not all(isinstance(seed, int) and 0 <= seed < 2**63 for seed in seeds):
+        raise MorlError(f"expected a seed from 0 to 2**63 - 1, got {found['seed']}")
+    return found | {"gamma": registry.check_discount(found["gamma"])}
+
+
+def check_progress(steps: Any, seconds: Any) -> None:
+    """Refuse what cannot be the steps and the seconds of a training."""
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps < 2**63:
+        raise MorlError(f"expected the steps of a training, got {steps!r}")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 2**63:
+        raise MorlError(f"expected the seconds of a training, got {seconds!r}")
+
+
+@torch.no_grad()
+def check_acts(agent: Agent) -> None:
+    """Refuse an agent, just loaded, whose parameters do not fit each other: it is asked for one action."""
+    spec, m = agent.spec, agent.num_objectives
+    space = spec.single_observation_space
+    obs = torch.from_numpy(np.zeros((1, *(space.shape or ())), space.dtype)).to(agent.device)
+    action = agent.act(obs, torch.full((1, m), 1 / m, device=agent.device))
+    if len(action) != 1 or not torch.as_tensor(action).isfinite().all():
+        raise MorlError(f"expected an action of {spec.single_action_space}, got {action}")
 
 
 def load(

@@ -19,7 +19,6 @@ from morl import store
 from morl import weights as preference_weights
 from morl._arrays import Array, as_count
 from morl.errors import CheckpointError, MorlError
-from morl.files import read_plain
 from morl.trust import Trust, check, code_names
 
 if TYPE_CHECKING:
@@ -183,17 +182,10 @@ def load_policy(
 
     state, signed = store.load_signed(path, format=FORMAT, version=SCHEMA_VERSION, device=device)
     trust = signed or trust
-    try:
+    with store.decoding(path):
         header = state["policy"]
-        preference, member = header["preference"], header["member"]
-        saved = state["agent"]
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is no whole policy ({error!r}); write it again") from None
-    try:
-        agent = Agent.from_state(saved, device=device, source=str(path), trust=trust)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is no whole policy: its agent cannot be made ({error!r})") from error
-    return ChosenPolicy(agent, preference=preference, member=member, metadata=header)
+        agent = Agent.from_state(state["agent"], device=device, source=str(path), trust=trust)
+        return ChosenPolicy(agent, preference=header["preference"], member=header["member"], metadata=header)
 
 
 def environment_of(policy: ChosenPolicy, trust: Trust = False) -> tuple[str, dict[str, Any]]:
@@ -228,10 +220,8 @@ def _checked_member(member: Any, agent: Any) -> int:
 
 def is_policy(path: str | Path) -> bool:
     """Whether a folder looks like a saved policy; agents are folders of the same make."""
-    import json
-
     try:
-        document = json.loads(read_plain(Path(path) / store.STATE_FILE))
-    except (OSError, ValueError, RecursionError):
+        document = store.read_json(Path(path) / store.STATE_FILE)
+    except (OSError, CheckpointError):
         return False
     return isinstance(document, dict) and document.get("format") == FORMAT

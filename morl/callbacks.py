@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from morl.agent import Agent, Callback, check_finite
+from morl.errors import CheckpointError
 from morl.evaluation import evaluate, leaves_nothing_to_chance
 from morl.front import Front
 from morl.history import append_evaluation, read_evaluations
@@ -168,7 +169,13 @@ class PeriodicEvaluation(Callback):
         every = self.cadence.steps
         if self.path is None or every is None or not Path(self.path).exists():
             return False
-        return max((look.steps for look in read_evaluations(self.path)), default=0) < steps // every * every
+        try:
+            looks = read_evaluations(self.path)
+        except CheckpointError:  # said, and mended, once training goes on
+            return False
+        # What came after the checkpoint is not cut off yet.
+        done = max((look.steps for look in looks if look.steps <= steps), default=0)
+        return done < steps // every * every
 
     def _look(self, agent: Agent) -> Evaluation:
         if self._stage is None:

@@ -252,7 +252,10 @@ def _flag(value: Any, name: str) -> bool:
 
 
 def _natural(value: Any, name: str) -> int:
-    return as_count(value, name=name, minimum=0)
+    number = as_count(value, name=name, minimum=0)
+    if number > np.iinfo(np.int64).max:
+        raise MorlError(f"expected {name} to be below 2**63, got a number of {number.bit_length()} bits")
+    return number
 
 
 def _seconds(value: Any, name: str) -> float:

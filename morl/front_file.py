@@ -1,7 +1,8 @@
 """The JSON file of a `Front`: one point per line, exact numbers, validated when read.
 
 The file holds every field of the front, and `returns` (the means) for readers in other languages. Numbers
-are written in the shortest form that reads back to the same float64, so a saved front loads bit for bit.
+are written in the shortest form that reads back to the same float64, so a saved front loads bit for bit. `sha256` is
+a checksum of all else, which files written by hand may leave out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from morl.files import decode, read_plain
 from morl.front import Front
 from morl.front_fields import SCHEMA_VERSION
 from morl.problem import numbered_objectives
+from morl.store import atomic_write, json_digest
 
 FORMAT = "morl.front"
 """What the file says it is, in its first entry."""
@@ -31,8 +33,6 @@ RETURNS_TOLERANCE = 1e-9
 
 def write_front(front: Front, path: str | PathLike[str]) -> Path:
     """Write the front to `path` at once (temporary name, then renamed), and return the path; .csv has its points."""
-    from morl.store import atomic_write
-
     path = Path(path)
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder: name a file in it, such as {path / 'front.json'}")
@@ -53,6 +53,7 @@ def to_json(front: Front) -> str:
     entries["returns"] = front.returns
     for field in fields(front):
         entries.setdefault(field.name, getattr(front, field.name))
+    entries["sha256"] = json_digest({name: _plain(value) for name, value in entries.items()})
     lines = (f"  {json.dumps(name)}: {_format(value)}" for name, value in entries.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -87,6 +88,7 @@ def from_json(text: str) -> Front:
     if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         raise MorlError(f'not a front: expected a JSON object with "format": "{FORMAT}"')
     _check_version(entries.get("schema_version"))
+    digest = entries.pop("sha256", None)
     known = {field.name: field for field in fields(Front)}
     required = {name for name, field in known.items() if field.default is field.default_factory is MISSING}
     missing = sorted((required | {"returns", "versions"}) - set(entries))
@@ -95,8 +97,12 @@ def from_json(text: str) -> Front:
     unknown = sorted(set(entries) - set(known) - {"format", "returns"})
     if unknown:
         raise MorlError(f"unknown entries: {', '.join(unknown)}")
-    front = Front(**_migrated({name: value for name, value in entries.items() if name in known}))
-    _check_returns(entries["returns"], front)
+    try:
+        front = Front(**_migrated({name: value for name, value in entries.items() if name in known}))
+        _check_returns(entries["returns"], front)
+    except (TypeError, OverflowError) as error:  # a MorlError says more
+        raise MorlError(f"not a front: {error}") from error
+    _check_digest(digest, entries)  # last, since the others say what is wrong
     return front
 
 
@@ -107,6 +113,21 @@ def _migrated(entries: dict[str, Any]) -> dict[str, Any]:
         if isinstance(names, list) and names == [f"objective_{i}" for i in range(len(names))]:
             return {**entries, "objectives": numbered_objectives(len(names))}
     return entries
+
+
+def _check_digest(digest: Any, entries: dict[str, Any]) -> None:
+    """Notice what was changed since the file was written; without a checksum it is by hand, or of an older morl."""
+    if digest is None:
+        return
+    try:
+        whole = json_digest(entries) == digest
+    except ValueError:  # infinity
+        whole = False
+    if not whole:
+        raise MorlError(
+            "its checksum is of another content, so the file is damaged or was edited; restore it from a copy, or "
+            "take the entry sha256 out of it if the change is meant"
+        )
 
 
 def _check_version(version: Any) -> None:
@@ -143,10 +164,17 @@ def _is_matrix(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim > 1
 
 
+def _plain(value: Any) -> Any:
+    """One field as JSON values."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
 def _format(value: Any) -> str:
     """One field as JSON: a matrix with a line per point, anything else on a single line."""
     if isinstance(value, np.ndarray):
         if value.ndim == 1:
             return json.dumps(value.tolist())
         return "[\n" + ",\n".join(f"    {json.dumps(row)}" for row in value.tolist()) + "\n  ]"
-    return json.dumps(dict(value) if isinstance(value, Mapping) else value, allow_nan=False)
+    return json.dumps(_plain(value), allow_nan=False)

@@ -14,7 +14,7 @@ left out.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ import numpy as np
 
 from morl._arrays import as_count, as_points, as_vector
 from morl.errors import CheckpointError, MorlError
-from morl.files import read_plain
-from morl.store import atomic_write
+from morl.logs import append, cut_lines, read_lines
 from morl.study import Evaluation
 
 FILE = "evaluations.jsonl"
@@ -42,8 +41,7 @@ def append_evaluation(path: str | Path, evaluation: Evaluation) -> None:
         },
         allow_nan=False,
     )
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        file.write(line + "\n")
+    append(Path(path), line + "\n")
 
 
 def read_evaluations(path: str | Path) -> list[Evaluation]:
@@ -52,16 +50,12 @@ def read_evaluations(path: str | Path) -> list[Evaluation]:
     Raises:
         CheckpointError: a line is damaged; the message names file and line.
     """
-    return [evaluation for _, evaluation in _read(Path(path))]
+    return [evaluation for _, evaluation in read_lines(path, _parsed)]
 
 
-def cut_evaluations(path: str | Path, steps: int) -> None:
-    """Drop from the file what came after `steps`, and what a crash cut off."""
-    path = Path(path)
-    if not path.exists():
-        return
-    kept = [line + "\n" for line, evaluation in _read(path) if evaluation.steps <= steps]
-    atomic_write(path, "".join(kept))
+def cut_evaluations(path: str | Path, steps: int, known: Sequence[Any] | None = None) -> None:
+    """Drop from the file what came after `steps`, and what a crash cut off; `known` as for `cut_lines`."""
+    cut_lines(path, lambda line: _parsed(line).steps <= steps, known)
 
 
 def read_history(run: str | Path, num_objectives: int) -> tuple[Evaluation, ...]:
@@ -94,21 +88,8 @@ def read_history(run: str | Path, num_objectives: int) -> tuple[Evaluation, ...]
     return tuple(found[steps] for steps in sorted(found))
 
 
-def _read(path: Path) -> list[tuple[str, Evaluation]]:
-    """Every whole line, and what it says."""
-    try:
-        lines = read_plain(path).decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise CheckpointError(f"{path} is damaged: {error}; restore it from a copy") from error
-    read = []
-    for number, line in enumerate(lines[:-1], 1):  # what follows the last line's end is empty, or was cut off
-        try:
-            read.append((line, _evaluation(json.loads(line))))
-        except (ValueError, RecursionError) as error:  # a MorlError is a ValueError
-            raise CheckpointError(
-                f"{path}, line {number} is damaged: {error}; restore the file, or remove the line"
-            ) from error
-    return read
+def _parsed(line: str) -> Evaluation:
+    return _evaluation(json.loads(line))
 
 
 def _evaluation(document: Any) -> Evaluation:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from morl.agent import Agent, Callback, check_finite
-from morl.errors import CheckpointError
-from morl.files import open_plain
-from morl.store import atomic_write
+from morl.errors import MorlError
+from morl.logs import append, cut_lines, read_lines
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -101,61 +102,51 @@ class FiniteCheck(MetricsLogger):
 
 
 class CsvMetrics(MetricsLogger):
-    """Appends to a `metrics.csv` (format: see the module)."""
+    """Appends to a `metrics.csv` (format: see the module), which begins with the first metrics."""
 
     def __init__(self, path: str | Path, *, seconds: float = 1.0) -> None:
         super().__init__(seconds=seconds)
         self.path = Path(path)
 
-    def on_start(self, agent: Agent, total_steps: int) -> None:
-        """Begin the file where there is none."""
-        super().on_start(agent, total_steps)
-        if not self.path.exists():
-            atomic_write(self.path, ",".join(HEADER) + "\n")
-
     def write(self, steps: int, seconds: float, values: dict[str, float]) -> None:
         """Append one row per value, all in one write."""
         rows = io.StringIO()
-        csv.writer(rows, lineterminator="\n").writerows(
-            (steps, f"{seconds:.3f}", name, repr(value)) for name, value in values.items()
-        )
-        with open(self.path, "a", encoding="utf-8", newline="") as file:
-            file.write(rows.getvalue())
+        writer = csv.writer(rows, lineterminator="\n")
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            writer.writerow(HEADER)
+        writer.writerows((steps, f"{seconds:.3f}", name, repr(value)) for name, value in values.items())
+        append(self.path, rows.getvalue())
 
 
-def read_csv(path: str | Path) -> list[tuple[int, float, str, float]]:
+Row: TypeAlias = tuple[int, float, str, float]
+
+
+def read_csv(path: str | Path) -> list[Row]:
     """The rows `(steps, seconds, name, value)` of a `metrics.csv`; what a crash cut off is left out.
 
     Raises:
         CheckpointError: a row is damaged; the message names file and line.
     """
-    rows = []
-    with io.TextIOWrapper(open_plain(path), encoding="utf-8", newline="") as file:
-        for number, line in enumerate(file, 1):
-            cells = next(csv.reader([line]), [])
-            if len(cells) != len(HEADER) or not line.endswith("\n") or tuple(cells) == HEADER:
-                continue
-            try:
-                rows.append((int(cells[0]), float(cells[1]), cells[2], float(cells[3])))
-            except ValueError as error:
-                raise CheckpointError(
-                    f"{path}, line {number} is damaged: {error}; restore the file, or remove the line"
-                ) from error
-    return rows
+    return [row for _, row in read_lines(path, _row) if row is not None]
 
 
-def cut_csv(path: str | Path, steps: int) -> None:
-    """Drop from a `metrics.csv` the rows after `steps`, and what a crash cut off."""
-    path = Path(path)
-    if not path.exists():
-        return
-    kept = io.StringIO()
-    writer = csv.writer(kept, lineterminator="\n")
-    writer.writerow(HEADER)
-    for row_steps, seconds, name, value in read_csv(path):
-        if row_steps <= steps:
-            writer.writerow((row_steps, f"{seconds:.3f}", name, repr(value)))
-    atomic_write(path, kept.getvalue())
+def cut_csv(path: str | Path, steps: int, known: Sequence[Any] | None = None) -> None:
+    """Drop from a `metrics.csv` the rows after `steps`, and what a crash cut off; `known` as for `cut_lines`."""
+    cut_lines(path, lambda line: (row := _row(line)) is None or row[0] <= steps, known)
+
+
+def _row(line: str) -> Row | None:
+    """What a line says; None for the header."""
+    cells = next(csv.reader([line]), [])
+    if tuple(cells) == HEADER:
+        return None
+    if len(cells) != len(HEADER):
+        raise MorlError(f"expected {len(HEADER)} cells, got {len(cells)}")
+    steps, seconds, value = int(cells[0]), float(cells[1]), float(cells[3])
+    if steps < 0 or not 0 <= seconds < math.inf or not cells[2]:
+        raise MorlError("expected steps and seconds of at least 0, and a name")
+    return steps, seconds, cells[2], value
 
 
 class TensorBoardMetrics(MetricsLogger):
@@ -176,17 +167,19 @@ class TensorBoardMetrics(MetricsLogger):
         self.path = Path(path)
         self.started = time.time() if started is None else started
         self._writer: SummaryWriter | None = None
+        self._start = 0
 
     def on_start(self, agent: Agent, total_steps: int) -> None:
-        """Open an event file; a resumed agent hides what an earlier one wrote for later steps."""
-        from torch.utils.tensorboard import SummaryWriter
-
+        """Begin to count."""
         super().on_start(agent, total_steps)
-        self._writer = SummaryWriter(str(self.path), purge_step=agent.steps + 1 if agent.steps else None)
+        self._start = agent.steps
 
     def write(self, steps: int, seconds: float, values: dict[str, float]) -> None:
-        """One scalar per value."""
-        assert self._writer is not None, "on_start opens the writer"
+        """One scalar per value. The event file of a resumed agent hides what an earlier one wrote for later steps."""
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self.path), purge_step=self._start + 1 if self._start else None)
         for name, value in {**values, "time/seconds": seconds}.items():
             self._writer.add_scalar(name, value, steps, walltime=self.started + seconds)
 

@@ -8,9 +8,10 @@
     agent/             the agent as `morl.load` reads it
     front.json         the final evaluation
 
-Every file is written to a temporary name and renamed. A resumed run first cuts the metrics back to the
-checkpoint. With a batched environment (eager, the same device, versions and number of threads) it then ends
-bit for bit where an uninterrupted run ends; other environments cannot be saved, so they begin new episodes.
+Every file is written to a temporary name and renamed. A resumed run goes on for one iteration before anything in the
+directory changes; then it cuts the metrics back to the checkpoint. With a batched environment (eager, the same
+device, versions and number of threads) it ends bit for bit where an uninterrupted run ends; other environments cannot
+be saved, so they begin new episodes.
 """
 
 from __future__ import annotations
@@ -21,86 +22,58 @@ import time
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from morl import registry, store
-from morl._arrays import as_count
+from morl import store
 from morl.errors import CheckpointError, MorlError, TrustError
 from morl.front_fields import installed_versions
 from morl.locking import lock_folder
-from morl.trust import Trust, check, code_names
+from morl.run_config import (
+    CONFIG_FILE,
+    EXTENDABLE,
+    FORMAT,
+    SCHEMA_VERSION,
+    RunConfig,
+    as_json,
+    differences,
+    read_config,
+    write_config,
+)
+from morl.trust import Trust, check
+from morl.writing import is_leftover, remove_leftovers
 
 if TYPE_CHECKING:
+    import torch
+
     from morl.agent import Agent, Callback
     from morl.front import Front
     from morl.threads import Threads
 
-FORMAT, CHECKPOINT_FORMAT = "morl-run", "morl-checkpoint"
-SCHEMA_VERSION = 1
+__all__ = ["FORMAT", "Run", "RunConfig", "is_run", "is_unbegun"]
 
-UNBEGUN = (".lock", "config.json")
+CHECKPOINT_FORMAT = "morl-checkpoint"
+FRONT_FILE = "front.json"
+UNBEGUN = (".lock", CONFIG_FILE)
 """What the directory of a run holds whose training has not begun."""
-
-EXTENDABLE = ("total_steps", "device", "evaluation_steps")
-"""What may change when a run is resumed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """Everything that decides how a run goes."""
-
-    env: str
-    """Environment id, or `module:Class`."""
-    agent: str
-    """Agent name, or `module:Class`."""
-    total_steps: int
-    """Environment steps in all, over all parallel environments."""
-    seed: int = 0
-    """Of the agent and its training environments."""
-    num_envs: int = 64
-    """Environments that run in parallel."""
-    backend: str = "auto"
-    """Which implementation to train on, as for `morl.make_vec`."""
-    compile: bool = False
-    """Compile the batched environment."""
-    device: str = "cpu"
-    """Where to train."""
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Keyword arguments of the environment."""
-    settings: dict[str, Any] = field(default_factory=dict)
-    """The agent's settings; those not given take their defaults."""
-    evaluation_steps: int | None = None
-    """Environment steps between two evaluations during training; None to go by time."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "env_kwargs", _json_arguments(self.env_kwargs))
-        as_count(self.total_steps, name="the budget (total_steps)")
-        as_count(self.num_envs, name="the number of environments (num_envs)")
-        as_count(self.seed, name="the seed", minimum=0)
-        if self.evaluation_steps is not None:
-            as_count(self.evaluation_steps, name="the steps between two evaluations (evaluation_steps)")
-
-    def code_names(self) -> list[str]:
-        """All names in it that make Python import what is not registered."""
-        return code_names(self.env, self.agent, values=[self.env_kwargs, self.settings])
-
-    def complete(self) -> RunConfig:
-        """The same with every setting of the agent spelt out, as JSON keeps it; checks agent and settings."""
-        from morl.agent import make_config, restore_tuples
-
-        config = make_config(registry.agent_class(self.agent), None, restore_tuples(self.settings))
-        return replace(self, settings=json.loads(json.dumps(asdict(config))))
 
 
 class Run:
     """One training in its directory; made by `create` or `open`."""
 
     def __init__(
-        self, path: Path, config: RunConfig, details: dict[str, Any], *, trust: Trust = True
+        self,
+        path: Path,
+        config: RunConfig,
+        details: dict[str, Any],
+        *,
+        trust: Trust = False,
+        signed: bool = True,
     ) -> None:
-        self.path, self.recorded, self._details, self._trust = path, config, details, trust
+        self.path, self.recorded, self._details = path, config, details
+        self._given, self._signed = trust, signed
+        self._trust: Trust = signed or trust
 
     @property
     def config(self) -> RunConfig:
@@ -133,6 +106,7 @@ class Run:
         path.mkdir(parents=True, exist_ok=True)
         with lock_folder(path):
             _check_unused(path)
+            remove_leftovers(path)
             details = {
                 "created": time.time(),
                 "threads": None,  # chosen when the training begins
@@ -157,30 +131,8 @@ class Run:
         if not is_run(path):
             found = "no such directory" if not path.exists() else "no config.json in it"
             raise CheckpointError(f"expected a run directory, found {found}: {path}; `morl train` makes one")
-        file = path / "config.json"
-        try:
-            document = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise CheckpointError(
-                f"{file} is damaged, it is not JSON ({error}); restore it from a copy"
-            ) from error
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise CheckpointError(f"expected a run directory, {file} is not from a run; check the path")
-        if document.get("version") != SCHEMA_VERSION:
-            raise CheckpointError(
-                f"expected version {SCHEMA_VERSION} in {file}, found {document.get('version')}; "
-                "read it with the version of morl that wrote it"
-            )
-        signed = False
-        if "sha256" in document:  # older versions wrote none
-            document, signed = store.unseal(document, file)
-        known = {entry.name for entry in fields(RunConfig)}
-        try:
-            config = RunConfig(**{name: value for name, value in document["config"].items() if name in known})
-            details = {name: document[name] for name in ("created", "threads", "versions")}
-        except (KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{file} is damaged, entries are missing ({error}); restore it") from error
-        return cls(path, config, details, trust=signed or trust)
+        config, details, signed = read_config(path / CONFIG_FILE)
+        return cls(path, config, details, trust=trust, signed=signed)
 
     def adopt(self, config: RunConfig) -> None:
         """Take over what may change when a run is resumed (budget, device, evaluations) from `config`.
@@ -188,11 +140,10 @@ class Run:
         Raises:
             MorlError: `config` differs in anything else; the message lists it.
         """
-        mine, theirs = asdict(self.config), asdict(config.complete())
-        different = [name for name in mine if mine[name] != theirs[name] and name not in EXTENDABLE]
+        mine, theirs = as_json(self.config), as_json(config.complete())
+        different = differences(mine, theirs)
         if different:
-            listed = "; ".join(_difference(name, mine[name], theirs[name]) for name in different)
-            raise MorlError(f"expected the settings that {self.path} began with: {listed}")
+            raise MorlError(f"expected the settings that {self.path} began with: {'; '.join(different)}")
         self.recorded = replace(self.recorded, **{name: theirs[name] for name in EXTENDABLE})
 
     def lock(self) -> AbstractContextManager[None]:
@@ -203,60 +154,165 @@ class Run:
         """The final evaluation."""
         from morl.front import Front
 
-        if not (self.path / "front.json").exists():
+        if not (self.path / FRONT_FILE).exists():
             raise CheckpointError(
-                f"expected the result of a finished run, {self.path} has no front.json; resume it (--resume)"
+                f"expected the result of a finished run, {self.path} has no {FRONT_FILE}; resume it (--resume)"
             )
-        return Front.load(self.path / "front.json")
+        front, config = Front.load(self.path / FRONT_FILE), self.recorded
+        known, own = (front.training_id, front.training_seed), (self.training_id, config.seed)
+        if any(found not in (None, mine) for found, mine in zip(known, own, strict=True)):
+            raise CheckpointError(
+                f"expected the front of this training in {self.path}, found that of another, with seed "
+                f"{front.training_seed}; put the right {FRONT_FILE} back, or --resume to evaluate anew"
+            )
+        if front.training_steps is not None and config.total_steps - front.training_steps >= config.num_envs:
+            warnings.warn(
+                f"{self.path} is to be trained for {config.total_steps:,} steps, its front is that of "
+                f"{front.training_steps:,}; go on with --resume",
+                stacklevel=2,
+            )
+        return front
 
     def load_agent(self, device: str = "cpu") -> Agent:
         """The agent as of the end, or of the last checkpoint of an unfinished run."""
-        from morl.agent import load
+        from morl.agent import FORMAT, SCHEMA_VERSION, Agent
 
-        if not (self.path / "agent").exists():
+        folder = self.path / "agent"
+        if not folder.exists():
             raise CheckpointError(
                 f"expected an agent in {self.path}, found none yet; let the run begin (--resume)"
             )
-        agent = load(self.path / "agent", device=device, trust=self._trust)
+        state, signed = store.load_signed(folder, format=FORMAT, version=SCHEMA_VERSION, device=device)
+        self._check_signed(folder, signed)
+        with store.decoding(folder):
+            header = state["header"]
+            # Agents may choose what a run leaves to them.
+            settings = {
+                name: value if value is None else header["config"].get(name, value)
+                for name, value in self.recorded.settings.items()
+            }
+            self._check_same(folder, {"seed": header["seed"], "settings": settings})
+        agent = Agent.from_state(state, device=device, source=str(folder), trust=signed or self._trust)
         agent.training_id = self.training_id
         return agent
 
+    def _check_signed(self, folder: Path, signed: bool) -> None:
+        """In a run of the user's own, nothing can be somebody else's."""
+        if self._signed and not signed and self._given is not True:
+            raise TrustError(
+                f"expected what you wrote yourself, as {self.path / CONFIG_FILE}, but {folder} comes from elsewhere "
+                "or was changed; restore it from a copy, or if you trust whoever made it, add --trust (trust=True "
+                "in Python)"
+            )
+
+    def _check_same(self, folder: Path, found: dict[str, Any]) -> None:
+        """Refuse what another training wrote; `found` is its configuration, as far as it is known."""
+        different = differences(as_json(self.recorded), found)
+        if different:
+            raise CheckpointError(
+                f"expected {folder} to be of this run's training: {'; '.join(different)}; put the right one back, or "
+                "begin anew in another directory"
+            )
+
     def save_checkpoint(self, agent: Agent) -> None:
         """Write everything that training needs to go on, and the agent as it is now."""
+        from morl.history import FILE
+        from morl.logs import fingerprint
+
         state = {
             "steps": agent.steps,
             "seconds": agent.seconds,
+            "config": as_json(self.recorded),
+            "logs": {name: fingerprint(self.path / name) for name in ("metrics.csv", FILE)},
             "parameters": agent.parameters_state(),
             "training": agent.training_state(),
         }
-        store.save(self.path / "checkpoint", state, format=CHECKPOINT_FORMAT, version=SCHEMA_VERSION)
+        store.save(self.checkpoint, state, format=CHECKPOINT_FORMAT, version=SCHEMA_VERSION)
         agent.save(self.path / "agent")
+        if not self._details.get("checkpointed"):
+            self._details = {**self._details, "checkpointed": True}
+            self._write_config()
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the checkpoint."""
+        return self.path / "checkpoint"
 
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is something to go on from."""
-        return (self.path / "checkpoint" / store.STATE_FILE).exists()
+        return (self.checkpoint / store.STATE_FILE).exists()
 
-    def restore(self, agent: Agent) -> bool:
-        """Put the agent where the checkpoint was taken, cut metrics and evaluations back to it; False without one."""
-        from morl.history import FILE, cut_evaluations
-        from morl.metrics import cut_csv
+    def read_checkpoint(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+        """What training goes on from; None where it has not come that far. Changes nothing.
 
-        folder = self.path / "checkpoint"
-        found = self.has_checkpoint
-        if found:
-            try:
-                state = store.load(
-                    folder, format=CHECKPOINT_FORMAT, version=SCHEMA_VERSION, device=agent.device
+        Raises:
+            CheckpointError: the checkpoint is damaged, of another training, or missing though there was one.
+        """
+        from morl.agent import check_progress
+
+        if not self.has_checkpoint:
+            traces = [name for name in ("agent", FRONT_FILE) if (self.path / name).exists()]
+            if traces or self._details.get("checkpointed"):
+                raise CheckpointError(
+                    f"expected the checkpoint that this run had reached, {self.checkpoint} is missing or has no "
+                    f"{store.STATE_FILE}; copy it back, or begin anew elsewhere: morl train --like {self.path}"
                 )
-            except CheckpointError as error:
-                raise CheckpointError(f"{error}; to begin the run anew, remove {folder}") from error
+            return None
+        try:
+            state, signed = store.load_signed(
+                self.checkpoint, format=CHECKPOINT_FORMAT, version=SCHEMA_VERSION, device=device
+            )
+            with store.decoding(self.checkpoint):
+                check_progress(state["steps"], state["seconds"])
+                state = {"config": {}, "logs": {}, **state}
+                self._check_same(self.checkpoint, state["config"])
+                for length, digest in state["logs"].values():
+                    if not isinstance(length, int) or not isinstance(digest, str):
+                        raise MorlError(f"expected a length and a checksum, got {length!r} and {digest!r}")
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{error}; to begin the training anew, do so in another folder: morl train --like {self.path}"
+            ) from error
+        self._check_signed(self.checkpoint, signed)
+        if state["steps"] > self.recorded.total_steps:
+            raise MorlError(
+                f"expected a budget of at least the {state['steps']:,} steps that are done, got "
+                f"{self.recorded.total_steps:,}; raise --steps"
+            )
+        return state
+
+    def restore(self, agent: Agent, state: dict[str, Any] | None = None) -> bool:
+        """Put the agent where the checkpoint was taken; False without one. Nothing on disk changes.
+
+        Args:
+            agent: a new one, of the run's configuration.
+            state: what `read_checkpoint` found.
+
+        Raises:
+            CheckpointError: as for `read_checkpoint`, or the checkpoint does not fit the agent.
+        """
+        state = self.read_checkpoint(agent.device) if state is None else state
+        if state is None:
+            return False
+        with store.decoding(self.checkpoint):
             agent.load_parameters(state["parameters"])
             agent.load_training(state["training"])
             agent.steps, agent.seconds = state["steps"], state["seconds"]
-        cut_csv(self.path / "metrics.csv", agent.steps)
-        cut_evaluations(self.path / FILE, agent.steps if found else -1)
-        return found
+        return True
+
+    def begin(self, state: dict[str, Any] | None = None, agent: Agent | None = None) -> None:
+        """Make the run's files what they were at its checkpoint `state`, now that the `agent` goes on from there."""
+        from morl.history import FILE, cut_evaluations
+        from morl.metrics import cut_csv
+
+        # Without a checkpoint the evaluation of what is not trained comes anew, too.
+        steps, known = (-1, {}) if state is None else (state["steps"], state["logs"])
+        cut_csv(self.path / "metrics.csv", steps, known.get("metrics.csv"))
+        cut_evaluations(self.path / FILE, steps, known.get(FILE))
+        if agent is not None and not self._signed:
+            self.save_checkpoint(agent)  # first, since a configuration that is signed speaks for all else
+        self._write_config()
 
     def train(
         self,
@@ -290,7 +346,9 @@ class Run:
 
         check(self.recorded.code_names(), self.path, self._trust)
         with self.lock():
-            self._write_config()
+            for folder in (self.path, self.checkpoint, self.path / "agent"):
+                remove_leftovers(folder)
+            self._check_same(self.path / CONFIG_FILE, as_json(Run.open(self.path).recorded))
             return train_run(
                 self,
                 callbacks=callbacks,
@@ -307,9 +365,8 @@ class Run:
         return self._details["threads"] or "auto"
 
     def record_threads(self, threads: int) -> None:
-        """Keep the number that the training computes with, for when it is resumed."""
+        """Keep the number that the training computes with, for when it is resumed; `begin` writes it."""
         self._details = {**self._details, "threads": threads}
-        self._write_config()
 
     @property
     def training_id(self) -> str:
@@ -338,34 +395,17 @@ class Run:
             )
 
     def _write_config(self) -> None:
-        document = {
-            "format": FORMAT,
-            "version": SCHEMA_VERSION,
-            "config": asdict(self.recorded),
-            **self._details,
-        }
-        sealed = store.seal(document, own=self.trusted)
-        store.atomic_write(self.path / "config.json", json.dumps(sealed, indent=2) + "\n")
+        write_config(self.path / CONFIG_FILE, self.recorded, self._details, own=self.trusted)
 
 
 def is_run(path: str | Path) -> bool:
     """Whether a directory looks like a run."""
-    return (Path(path) / "config.json").is_file()
+    return (Path(path) / CONFIG_FILE).is_file()
 
 
-def _json_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Keyword arguments as they are read from `config.json`: lists for tuples, Python's numbers for NumPy's."""
-
-    def told(value: Any) -> Any:
-        if hasattr(value, "tolist"):
-            return value.tolist()
-        raise MorlError(
-            f"expected arguments of the environment (env_kwargs) that JSON can hold, got {value!r}; give the "
-            "environment a function or class of its own, module:Class, that makes it from such"
-        )
-
-    plain: dict[str, Any] = json.loads(json.dumps(arguments, default=told))
-    return plain
+def is_unbegun(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a run has whose training has not begun, or was killed that early."""
+    return all(file.name in UNBEGUN or is_leftover(file.name) for file in folder.iterdir())
 
 
 def _check_unused(path: Path) -> None:
@@ -374,13 +414,5 @@ def _check_unused(path: Path) -> None:
         raise MorlError(f"expected a directory for the run, found the file {path}; choose another")
     if (path / "metrics.csv").exists() and is_run(path):
         raise MorlError(f"{path} already holds a run; resume it (--resume), or choose another directory")
-    if path.exists() and any(file.name not in UNBEGUN for file in path.iterdir()):
+    if path.exists() and not is_unbegun(path):
         raise MorlError(f"expected a new or empty directory for the run, {path} holds other files")
-
-
-def _difference(name: str, mine: Any, theirs: Any) -> str:
-    """`seed is 0, got 1`; for settings, only those that differ."""
-    if isinstance(mine, dict) and isinstance(theirs, dict):
-        keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
-        return "; ".join(f"{name}.{key} is {mine.get(key)!r}, got {theirs.get(key)!r}" for key in keys)
-    return f"{name} is {mine!r}, got {theirs!r}"

@@ -11,71 +11,54 @@ anything. Nothing is ever pickled, so a file from a stranger can be damaged but 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
-import os
-import uuid
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl import trust
-from morl.errors import CheckpointError, MorlError
+from morl.errors import CheckpointError, MorlError, TrustError
+from morl.files import read_plain
+from morl.locking import turn_to_write
+from morl.writing import atomic_write, remove_leftovers, rename, temporary
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+__all__ = [
+    "atomic_write",
+    "decoding",
+    "json_digest",
+    "load",
+    "load_signed",
+    "read_json",
+    "save",
+    "seal",
+    "unseal",
+]
+
 STATE_FILE = "state.json"
+TENSOR_FILE = re.compile(r"tensors-[0-9a-f]{16}\.safetensors")
+
+READS = 100
+"""How often a reader begins anew, since a writer has replaced the state under its hands."""
+
+LONGEST = 300
+"""Characters of an error that are repeated."""
+
 TENSOR, NUMBER = "$tensor", "$number"
 """Marks of the two kinds of value that JSON lacks: references to tensors, and floats that are not finite."""
 
 
-def atomic_write(path: str | Path, data: str | bytes) -> Path:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part of it.
-
-    The content goes to a temporary name in the same folder, reaches the disk, and takes the name in one step.
-    Missing parent folders are created.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    try:
-        _write(temporary, data)
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def create(path: str | Path, data: str | bytes, *, mode: int = 0o666) -> Path:
-    """Write a file that is not there yet, whole at once; of several writers of one name, one succeeds.
-
-    Raises:
-        FileExistsError: the name is taken.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    try:
-        _write(temporary, data, mode)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links: take the name first
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL, mode))
-            os.replace(temporary, path)
-        _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
 def seal(document: dict[str, Any], *, own: bool) -> dict[str, Any]:
     """The document with a checksum and, where it is the user's `own`, with the user's signature."""
-    digest = _json_digest(document)
+    digest = json_digest(document)
     return {**document, "sha256": digest, **({"signature": trust.sign(digest)} if own else {})}
 
 
@@ -85,9 +68,13 @@ def unseal(document: dict[str, Any], file: Path) -> tuple[dict[str, Any], bool]:
     Raises:
         CheckpointError: the checksum is of another content.
     """
-    digest, signature = document.get("sha256"), document.get("signature")
+    digest, signature = str(document.get("sha256")), document.get("signature")
     content = {name: value for name, value in document.items() if name not in ("sha256", "signature")}
-    if _json_digest(content) != digest:
+    try:
+        whole = json_digest(content) == digest
+    except (ValueError, RecursionError):  # NaN, infinity
+        whole = False
+    if not whole:
         raise CheckpointError(f"{file} is damaged: its checksum differs from its content; {_RESTORE}")
     return content, trust.is_signed(digest, signature)
 
@@ -106,9 +93,7 @@ def save(path: str | Path, state: dict[str, Any], *, format: str, version: int, 
     Raises:
         MorlError: `state` holds something else; the message says where.
     """
-    from safetensors.torch import save_file
-
-    from morl.front import installed_versions
+    from morl.front_fields import installed_versions  # late: needs the store's neighbours
 
     path = Path(path)
     if path.exists() and not path.is_dir():
@@ -118,30 +103,40 @@ def save(path: str | Path, state: dict[str, Any], *, format: str, version: int, 
     tensors: dict[str, Tensor] = {}
     structure = _encode(state, "state", tensors)
     path.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path / "tensors.safetensors")
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as the user's umask has it; safetensors makes its files private
-        save_file(_unshared(tensors), temporary)
-        temporary.chmod(mode)
-        digest = _file_digest(temporary)
-        name = f"tensors-{digest[:16]}.safetensors"
-        _rename(temporary, path / name)
-    finally:
-        temporary.unlink(missing_ok=True)
-    document = {
-        "format": format,
-        "version": version,
-        "libraries": installed_versions(),
-        "tensors": {"file": name, "sha256": digest},
-        "state": structure,
-    }
-    document = seal(document, own=own)
-    atomic_write(path / STATE_FILE, json.dumps(document, indent=1, allow_nan=False))
-    for leftover in (*path.glob("tensors-*.safetensors"), *path.glob(".*.tmp")):
-        if leftover.name != name:
-            leftover.unlink(missing_ok=True)
+    with turn_to_write(path):
+        file, digest = _save_tensors(path, tensors)
+        document = {
+            "format": format,
+            "version": version,
+            "libraries": installed_versions(),
+            "tensors": {"file": file, "sha256": digest},
+            "state": structure,
+        }
+        atomic_write(path / STATE_FILE, json.dumps(seal(document, own=own)) + "\n")
+        for old in path.glob("tensors-*.safetensors"):
+            if old.name != file:
+                old.unlink(missing_ok=True)
+        remove_leftovers(path)
     return path
+
+
+def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> tuple[str, str]:
+    """Write the tensor file of a folder; returns its name and its checksum."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with temporary(path / "tensors.safetensors") as part:
+        part.touch()
+        mode = part.stat().st_mode  # as the user's umask has it; safetensors makes its files private
+        try:
+            save_file(_unshared(tensors), part)
+        except SafetensorError as error:  # such as a full disk
+            raise OSError(errno.EIO, str(error), str(path)) from error
+        part.chmod(mode)
+        digest = _file_digest(part)
+        name = f"tensors-{digest[:16]}.safetensors"
+        rename(part, path / name)
+    return name, digest
 
 
 def load(
@@ -160,23 +155,75 @@ def load_signed(
         CheckpointError: nothing was saved here, another format or version, or a damaged file; the message
             says which and what to do.
     """
+    path = Path(path)
+    missing = ""
+    for _ in range(READS):
+        document, signed = _read_document(path, format, version)
+        with decoding(path / STATE_FILE):
+            name, digest, state = (
+                document["tensors"]["file"],
+                document["tensors"]["sha256"],
+                document["state"],
+            )
+            if not TENSOR_FILE.fullmatch(name):
+                raise MorlError(f"expected the name of a tensor file, got {name!r}")
+        try:
+            tensors = _load_tensors(path / name, digest, device)
+        except FileNotFoundError:
+            if name == missing:
+                break
+            missing = name  # somebody may have written another state meanwhile
+            continue
+        with decoding(path / STATE_FILE):
+            decoded: dict[str, Any] = _decode(state, tensors)
+            if not isinstance(decoded, dict):
+                raise MorlError(f"expected a dictionary as state, got {type(decoded).__name__}")
+        return decoded, signed
+    raise CheckpointError(f"expected the tensors in {path / name}, found no such file; {_RESTORE}")
+
+
+@contextmanager
+def decoding(source: str | Path) -> Iterator[None]:
+    """Whatever goes wrong inside is laid to what was read: a `CheckpointError` that names the `source`."""
+    try:
+        yield
+    except (CheckpointError, TrustError, OSError):
+        raise
+    except Exception as error:
+        found = str(error) if isinstance(error, MorlError) else f"{type(error).__name__}: {error}"
+        told = found.splitlines()[0][:LONGEST]
+        raise CheckpointError(f"{source} is damaged, or of something else ({told}); {_RESTORE}") from error
+
+
+def _load_tensors(file: Path, digest: str, device: torch.device | str) -> dict[str, Tensor]:
+    """The checked content of a tensor file; `FileNotFoundError` where there is none."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(path)
-    document, signed = _read_document(path, format, version)
-    file = path / document["tensors"]["file"]
-    if not file.is_file():
-        raise CheckpointError(f"expected the tensors in {file}, found no such file; {_RESTORE}")
-    if _file_digest(file) != document["tensors"]["sha256"]:
+    if file.exists() and not file.is_file():
+        raise CheckpointError(f"expected the tensors in {file}, which is no file; {_RESTORE}")
+    if _file_digest(file) != digest:
         raise CheckpointError(
             f"{file} is damaged: its checksum differs from the one in {STATE_FILE}; {_RESTORE}"
         )
-    tensors = load_file(file, device=str(device))
-    decoded: dict[str, Any] = _decode(document["state"], tensors)
-    return decoded, signed
+    try:
+        loaded: dict[str, Tensor] = load_file(file, device=str(device))
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} is damaged ({error}); {_RESTORE}") from error
+    return loaded
 
 
 _RESTORE = "restore the folder from a copy, or write it again"
+
+
+def read_json(file: Path) -> Any:
+    """The JSON values of a file; what is none, or nested beyond reason, is a `CheckpointError`."""
+    try:
+        return json.loads(read_plain(file))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{file} is damaged, it is not JSON ({error}); {_RESTORE}") from error
 
 
 def _read_document(path: Path, format: str, version: int) -> tuple[dict[str, Any], bool]:
@@ -185,16 +232,14 @@ def _read_document(path: Path, format: str, version: int) -> tuple[dict[str, Any
     if not file.is_file():
         found = "no such folder" if not path.exists() else f"no {STATE_FILE} in it"
         raise CheckpointError(f"expected a saved {format} in {path}, found {found}; check the path")
-    try:
-        document = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise CheckpointError(f"{file} is damaged, it is not JSON ({error}); {_RESTORE}") from error
+    document = read_json(file)
     if not isinstance(document, dict) or not {"format", "version", "sha256"} <= document.keys():
         raise CheckpointError(f"expected a {format} in {path}, found a foreign {STATE_FILE}; check the path")
     if document["format"] != format:
         raise CheckpointError(f"expected a {format} in {path}, found a {document['format']}; check the path")
     if document["version"] != version:
-        writer = document.get("libraries", {}).get("morl", "unknown")
+        libraries = document.get("libraries")
+        writer = libraries.get("morl", "unknown") if isinstance(libraries, dict) else "unknown"
         raise CheckpointError(
             f"expected version {version} of {format} in {path}, found version {document['version']}, "
             f"written by morl {writer}; read it with that version of morl"
@@ -253,42 +298,11 @@ def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def _temporary(path: Path) -> Path:
-    """A hidden name beside `path` which nobody else uses."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-
-
-def _write(path: Path, data: str | bytes, mode: int = 0o666) -> None:
-    """Make a file whose content is on the disk."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _rename(temporary: Path, path: Path) -> None:
-    """Give a complete file its name, once its content is on the disk."""
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk, without which a file there may be lost."""
-    if os.name == "posix":
-        folder = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
 def _file_digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _json_digest(document: dict[str, Any]) -> str:
+def json_digest(document: dict[str, Any]) -> str:
     """A checksum of JSON values that does not depend on the layout of the file."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

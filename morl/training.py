@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,13 +19,13 @@ from morl.callbacks import (
 )
 from morl.devices import check_device
 from morl.diagnosis import AGAINST_COLLAPSE
-from morl.errors import EnvError
+from morl.errors import CheckpointError, EnvError, MorlError
 from morl.evaluation import evaluate
 from morl.front import Front
 from morl.known import known_front
 from morl.plain_text import path_word, shell_command
 from morl.playing import make_evaluation_env
-from morl.runs import Run, RunConfig
+from morl.runs import FRONT_FILE, Run, RunConfig
 from morl.signals import Interrupted, catching
 from morl.step_limit import step_limit
 from morl.threads import Threads, using
@@ -48,7 +48,10 @@ def train_run(
     """What `Run.train` does while it holds the lock."""
     config = run.config
     check_device(config.device)
+    state = run.read_checkpoint(config.device)
+    beginning = Beginning(run, state)
     own = [
+        beginning,
         FiniteCheck(),
         PeriodicEvaluation(
             config.env,
@@ -69,17 +72,22 @@ def train_run(
             kind = registry.agent_class(config.agent)
             agent = kind(env, seed=config.seed, **restore_tuples(config.settings))
             agent.training_id = run.training_id
-            resumed = run.restore(agent)
+            resumed = state is not None and run.restore(agent, state)
+            state = None  # as large as the agent
             number = agent.choose_threads(run.threads if threads is None else threads)
             if resumed:
                 run.warn_of_changes(number)
             run.record_threads(number)
+            if not resumed:
+                run.begin()
             # A finished run may be short of its budget by less than one step of all environments.
             if agent.steps == 0 or config.total_steps - agent.steps >= config.num_envs:
-                _learn(run, agent, [*own, *callbacks], progress=progress)
+                with beginning.in_doubt():
+                    _learn(run, agent, beginning, [*own, *callbacks], progress=progress)
+            beginning.make(agent)
             with using(number):
                 front = final_front(agent, config)
-            front.save(run.path / "front.json")
+            front.save(run.path / FRONT_FILE)
             warn_of_collapse(front)
             return front
     except Interrupted as stop:
@@ -87,6 +95,41 @@ def train_run(
         raise RunInterrupted(
             f"stopped {where} of {config.total_steps:,}; {go_on_with(run)}", stop.signal_number
         ) from stop
+
+
+class Beginning(Callback):
+    """Lets the run's files be what they were at the checkpoint, once an iteration has shown that it is whole."""
+
+    def __init__(self, run: Run, state: dict[str, Any] | None) -> None:
+        self.run = run
+        self.resumed = state is not None
+        self.made = state is None
+        self._at = None if state is None else {"steps": state["steps"], "logs": state["logs"]}
+
+    def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
+        """Begin."""
+        self.make(agent)
+
+    @contextmanager
+    def in_doubt(self) -> Iterator[None]:
+        """Lay errors that Python raises before an iteration has gone well to the checkpoint."""
+        try:
+            yield
+        except (MorlError, OSError):
+            raise
+        except Exception as error:
+            if not self.resumed or self.made:
+                raise
+            raise CheckpointError(
+                f"expected to go on from {self.run.checkpoint}, which failed at once ({type(error).__name__}: "
+                f"{error}); restore it from a copy, or begin anew elsewhere: morl train --like {self.run.path}"
+            ) from error
+
+    def make(self, agent: Agent) -> None:
+        """Begin, if that is still to do."""
+        if not self.made:
+            self.made = True
+            self.run.begin(self._at, agent)
 
 
 def _training_env(config: RunConfig) -> Any:
@@ -109,13 +152,18 @@ def _training_env(config: RunConfig) -> Any:
     return env
 
 
-def _learn(run: Run, agent: Agent, callbacks: Sequence[Callback], *, progress: bool) -> None:
+def _learn(
+    run: Run, agent: Agent, beginning: Beginning, callbacks: Sequence[Callback], *, progress: bool
+) -> None:
     """Train to the budget and save; where a signal or an environment ends it early, nothing good is lost."""
     try:
         agent.learn(run.config.total_steps, callbacks=callbacks, progress=progress)
+    except OSError as error:
+        kept = f"; the checkpoint is kept, {go_on_with(run)}" if run.has_checkpoint else ""
+        raise MorlError(f"{error}{kept}") from error
     except (Interrupted, EnvError) as error:
         # In the middle of an iteration the last checkpoint is better than half of a state.
-        if not agent.midway and agent.steps:
+        if not agent.midway and agent.steps and beginning.made:
             run.save_checkpoint(agent)
         if isinstance(error, EnvError) and run.has_checkpoint:
             raise EnvError(f"{error}; the checkpoint is kept, {go_on_with(run)}") from error

@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 from morl import registry
 from morl.errors import TrustError
+from morl.writing import create
 
 Trust: TypeAlias = bool | Collection[str]
 """Whether to call whatever a file names, or the names that the user said."""
@@ -129,8 +130,6 @@ def _read_key(path: Path) -> bytes | None:
 
 
 def _new_key(path: Path) -> bytes:
-    from morl.store import create  # late: the store signs
-
     key = secrets.token_bytes(KEY_BYTES)
     try:
         create(path, key, mode=0o600)

@@ -20,8 +20,10 @@ from morl.devices import check_device
 from morl.errors import MorlError
 from morl.evaluation import evaluate
 from morl.front import Front
-from morl.runs import Run, is_run
+from morl.front_file import to_json
+from morl.runs import FRONT_FILE, Run, is_run
 from morl.trust import check, code_names
+from morl.writing import create, free_name
 
 
 def run(options: Evaluate) -> None:
@@ -33,7 +35,7 @@ def run(options: Evaluate) -> None:
     else:
         given = "--weights" if options.weights else None if options.partitions is None else "--partitions"
         weights = found.fixed_preference(given)
-    out = free_name(options.path) if options.out is None else options.out
+    check_out(options.out)
     front = evaluate(
         found.agent,
         found.env,
@@ -48,7 +50,7 @@ def run(options: Evaluate) -> None:
         members=options.members,
     )
     front = found.signed(front)
-    front.save(out)
+    out = save_beside(front, options.path) if options.out is None else front.save(options.out)
     comparison = compare({str(options.path): front})
     print_comparison(comparison)
     if options.diagnose:
@@ -78,12 +80,24 @@ def preferences(options: Evaluate, m: int) -> Any:
     return rows
 
 
-def free_name(folder: Path, stem: str = "front", suffix: str = ".json") -> Path:
-    """`front.json` in the folder, or `front-2.json` and so on where that is taken."""
-    name, number = folder / f"{stem}{suffix}", 2
-    while name.exists():
-        name, number = folder / f"{stem}-{number}{suffix}", number + 1
-    return name
+def check_out(out: Path | None) -> None:
+    """Refuse to replace the front that a training ended with."""
+    if out is not None and out.name == FRONT_FILE and is_run(out.parent):
+        raise MorlError(
+            f"expected another file for an evaluation, {out} is the result of the training; leave --out out, or "
+            f"choose {out.with_name('front-2.json')}"
+        )
+
+
+def save_beside(front: Front, folder: Path) -> Path:
+    """Write the front as a new file of the folder: of evaluations at the same time each has its own."""
+    start = 2 if is_run(folder) else 1  # a run's front.json is that of its training, which may be yet to come
+    while True:
+        path = free_name(folder / FRONT_FILE, start=start)
+        try:
+            return create(path, to_json(front))
+        except FileExistsError:
+            continue
 
 
 class Subject(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from morl import weights as preference_weights
-from morl.cli.evaluate import free_name, subject
+from morl.cli.evaluate import subject
 from morl.cli.notation import weight_numbers
 from morl.cli.options import Play
 from morl.cli.output import say
@@ -15,6 +15,7 @@ from morl.errors import MorlError
 from morl.front import Front
 from morl.known import objectives_known
 from morl.playback import play
+from morl.writing import free_name
 
 
 def run(options: Play) -> None:
@@ -30,7 +31,7 @@ def run(options: Play) -> None:
         raise MorlError("expected --no-render or a film (--out, --fps), got both")
     out = None
     if not options.no_render:
-        out = free_name(options.path, "play", ".gif") if options.out is None else options.out
+        out = free_name(options.path / "play.gif") if options.out is None else options.out
     front = play(
         found.agent,
         found.env,

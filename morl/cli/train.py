@@ -14,7 +14,7 @@ from morl.cli.output import say
 from morl.cli.tables import print_comparison
 from morl.comparison import compare
 from morl.errors import MorlError
-from morl.runs import UNBEGUN, Run, RunConfig, is_run
+from morl.runs import UNBEGUN, Run, RunConfig, is_run, is_unbegun
 
 DEFAULT_NUM_ENVS = 64
 """Of an agent whose class has no `default_num_envs`."""
@@ -62,7 +62,7 @@ def nothing_left_of_mistakes(out: Path) -> Iterator[None]:
 def open_run(options: Train, out: Path) -> Run:
     """The run to train: a new one, or with --resume the one that is there."""
     exists = is_run(out)
-    if options.resume and out.exists() and not exists and any(out.iterdir()):
+    if options.resume and out.exists() and not exists and not is_unbegun(out):
         raise MorlError(f"expected a run to resume, {out} holds none; check --out")
     if not (options.resume and exists):
         return Run.create(out, config_of(options))

@@ -68,7 +68,7 @@ def test_bad_trainings(tmp_path: Path, call, words: list[str], message: str) -> 
     out = tmp_path / "new" / "run"
     assert_error(call("train", *words, "--out", out), message)
     begun = "nan" in message  # what is wrong with an environment shows before anything is learned
-    assert (out / "metrics.csv").exists() if begun else not out.parent.exists(), list(out.iterdir())
+    assert (out / "metrics.csv").exists() if begun else not out.parent.exists()
 
 
 def test_what_was_there_before_a_mistake_stays(tmp_path: Path, call) -> None:
@@ -103,7 +103,7 @@ def test_what_is_no_run(tmp_path: Path, call) -> None:
     words = ["train", "toys:PlainCorridor", *TOY, "--steps", "40", "--out", tmp_path]
     assert_error(call(*words), "holds other files")
     assert_error(call(*words, "--resume"), "expected a run to resume")
-    assert_error(call("compare", tmp_path / "notes.txt"), "not JSON")
+    assert_error(call("compare", tmp_path / "notes.txt"), "not JSON|is empty")
     assert_error(call("compare"), "got none")
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint(run_path: Path, call) -> None:
     (tensors,) = (run_path / "checkpoint").glob("*.safetensors")
     tensors.write_bytes(tensors.read_bytes()[:-1])
     result = call("train", "--resume", "--out", run_path, "--quiet", "--steps", "80")
-    assert_error(result, "is damaged.*to begin the run anew, remove")
+    assert_error(result, "is damaged.*morl train --like")
     (agent,) = (run_path / "agent").glob("*.safetensors")
     agent.write_bytes(b"")
     assert_error(call("evaluate", run_path), "is damaged")

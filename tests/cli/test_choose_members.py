@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import shlex
 import sys
@@ -108,9 +107,9 @@ def test_nothing_is_asked_where_nothing_could_be_written(run_path: Path, call, t
     nameless = Front.from_points(own.returns, **points).save(tmp_path / "nameless.json")
     status, out, err = call("elicit", run_path, "--front", nameless, "--out", tmp_path / "policy")
     assert status == 2 and "nothing says how to command the agent" in err and "Question" not in out
-    document = json.loads((run_path / "front.json").read_text())
-    document["training_seconds"] += 1.0  # the same agent, seed and steps, with other settings say
-    (tmp_path / "other.json").write_text(json.dumps(document))
+    assert own.training_seconds is not None
+    # The same agent, seed and steps, with other settings say.
+    replace(own, training_seconds=own.training_seconds + 1.0).save(tmp_path / "other.json")
     status, out, err = call(
         "elicit", run_path, "--front", tmp_path / "other.json", "--out", tmp_path / "policy"
     )
@@ -125,11 +124,8 @@ def test_settled_without_a_question(run_path: Path, call, tmp_path: Path) -> Non
     own = Front.load(run_path / "front.json")
     returns = np.zeros_like(own.episode_returns)
     returns[0], returns[1], returns[2:] = [1.0, 0.0], [0.0, 1.0], [0.999, 0.999]
-    document = json.loads((run_path / "front.json").read_text())
-    document["episode_returns"] = returns.tolist()
-    document["returns"] = returns.mean(axis=1).tolist()
-    document["episode_returns_undiscounted"] = None
-    (tmp_path / "near.json").write_text(json.dumps(document))
+    near = replace(own, episode_returns=returns, episode_returns_undiscounted=None)
+    near.save(tmp_path / "near.json")
     words = ("--front", tmp_path / "near.json", "--out", tmp_path / "policy")
     status, out, err = call("elicit", run_path, *words)
     assert (status, err) == (0, "") and "Settled after 0 answers" in out

@@ -264,5 +264,5 @@ def test_folders_with_entries_of_another_kind(tmp_path: Path) -> None:
     whole = {"policy": {"preference": [0.5, 0.5], "member": None}, "agent": policy.agent.to_state()}
     for i, state in enumerate(({**whole, "policy": [1]}, {**whole, "agent": {"header": {}}}, {})):
         path = store.save(tmp_path / f"s{i}", state, format=artefact.FORMAT, version=artefact.SCHEMA_VERSION)
-        with pytest.raises(CheckpointError, match=r"is no whole (policy|agent)"):
+        with pytest.raises(CheckpointError, match="is damaged, or of something else"):
             morl.load_policy(path)

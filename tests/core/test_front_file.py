@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_every_number_reads_back_bit_for_bit(returns: np.ndarray) -> None:
 
 
 def test_the_file_reads_well() -> None:
-    text = to_json(a_front(versions={"morl": "0.1.0"}))
+    text = re.sub(r',\n  "sha256": "[0-9a-f]{64}"', "", to_json(a_front(versions={"morl": "0.1.0"})))
     assert (
         text
         == """{
@@ -141,7 +142,7 @@ def test_a_file_of_the_first_version_is_read() -> None:
     """It has neither `answers` nor `members`: the preferences are those of the points, one by one."""
     front = a_front()
     entries = json.loads(to_json(front))
-    del entries["answers"], entries["members"]
+    del entries["answers"], entries["members"], entries["sha256"]
     assert from_json(json.dumps({**entries, "schema_version": 1})) == front
 
 

@@ -134,8 +134,8 @@ def test_directories_that_are_no_runs(tmp_path: Path) -> None:
         ("[]", "not from a run"),
         ('{"format": "other"}', "not from a run"),
         ('{"format": "morl-run", "version": 99}', "found 99"),
-        ('{"format": "morl-run", "version": 1}', "entries are missing"),
-        ('{"format": "morl-run", "version": 1, "config": {"env": "a"}}', "entries are missing"),
+        ('{"format": "morl-run", "version": 1}', "is damaged"),
+        ('{"format": "morl-run", "version": 1, "config": {"env": "a"}}', "is damaged"),
     ):
         (tmp_path / "config.json").write_text(content)
         with pytest.raises(CheckpointError, match=message):
@@ -179,7 +179,7 @@ def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path: Path, damage: str) -
     before = {
         file: file.read_bytes() for file in run.path.rglob("*") if file.is_file() and file.name != ".lock"
     }
-    with pytest.raises(CheckpointError, match="to begin the run anew, remove"):
+    with pytest.raises(CheckpointError, match="morl train --like"):
         train(Run.open(run.path))
     after = {
         file: file.read_bytes() for file in run.path.rglob("*") if file.is_file() and file.name != ".lock"

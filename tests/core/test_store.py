@@ -121,7 +121,9 @@ def test_no_pickle_is_written(tmp_path: Path) -> None:
     json.loads((tmp_path / "state.json").read_text())
 
 
-@pytest.mark.parametrize("moment", ["_rename", "atomic_write", "save_file"])
+@pytest.mark.parametrize(
+    "moment", ["morl.store.rename", "morl.store.atomic_write", "safetensors.torch.save_file"]
+)
 def test_a_failed_save_leaves_the_old_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -130,9 +132,7 @@ def test_a_failed_save_leaves_the_old_state(
     def fail(*args, **options):
         raise OSError("disk full")
 
-    monkeypatch.setattr(
-        "safetensors.torch.save_file" if moment == "save_file" else store.__name__ + "." + moment, fail
-    )
+    monkeypatch.setattr(moment, fail)
     with pytest.raises(OSError, match="disk full"):
         save(tmp_path, {"x": torch.ones(2)})
     monkeypatch.undo()
