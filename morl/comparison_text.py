@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from morl import registry
 from morl.comparison import Comparison
 from morl.known import BEST_KNOWN, KNOWN
+from morl.plain_text import plain
 
 if TYPE_CHECKING:
     from morl.study import Entry
@@ -152,7 +153,7 @@ def of_looks(entries: Iterable[Entry], comparison: Comparison) -> str | None:
 def listed(items: Sequence[str]) -> str:
     """The first few of a list in words: `a, b, c, d and 3 more`."""
     more = len(items) - LISTED
-    return ", ".join(items[:LISTED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(plain, items[:LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def without_shared_folders(labels: Sequence[str]) -> dict[str, str]:

@@ -127,6 +127,8 @@ def is_number(cell: object) -> bool:
 
 def _decimal_points(rows: list[Row]) -> list[Row]:
     """The rows with decimal points for decimal commas, where there are such without doubt."""
+    if not any("," in cell or "\u2212" in cell for _, cells in rows for cell in cells):
+        return rows
     rows = [Row(where, [cell.replace("\u2212", "-") for cell in cells]) for where, cells in rows]
     cells = [(row.where, cell) for row in rows for cell in row.cells]
     commas = [(where, cell) for where, cell in cells if "," in cell and WITH_COMMA.fullmatch(cell)]
@@ -149,7 +151,7 @@ def _decimal_points(rows: list[Row]) -> list[Row]:
             f"{where}: {cell} could be {cell.replace(',', '.')} or {cell.replace(',', '')}; {remedy}"
         )
     return [
-        Row(line, [c.replace(",", ".") if WITH_COMMA.fullmatch(c) else c for c in texts])
+        Row(line, [c.replace(",", ".") if "," in c and WITH_COMMA.fullmatch(c) else c for c in texts])
         for line, texts in rows
     ]
 

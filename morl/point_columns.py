@@ -53,11 +53,19 @@ def holds_numbered(header: Sequence[str]) -> bool:
 def trimmed(part: Part) -> Part:
     """The table without the empty cells that separators at the ends of lines leave."""
     lines = [cells for _, cells in part.rows] + ([] if part.names is None else [part.names])
-    width = max((j + 1 for cells in lines for j, cell in enumerate(cells) if cell != ""), default=0)
+    width = max(map(_filled, lines), default=0)
     return part._replace(
         names=None if part.names is None else part.names[:width],
         rows=[(where, cells[:width]) for where, cells in part.rows],
     )
+
+
+def _filled(cells: Sequence[Any]) -> int:
+    """How many cells there are up to the last that is not empty."""
+    count = len(cells)
+    while count and cells[count - 1] == "":
+        count -= 1
+    return count
 
 
 def check_width(names: Sequence[str], where: str, cells: Sequence[Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,6 +129,13 @@ def _nameless(part: Part, columns: Sequence[str] | None) -> PointTable:
 
 def _numbers(names: Sequence[str], rows: Cells) -> Array:
     """The rows as an array (k, m)."""
+    with suppress(
+        TypeError, ValueError, OverflowError
+    ):  # where it cannot be done at once, the cell is looked for
+        points = np.array([cells for _, cells in rows], dtype=np.float64)
+        flags = any(isinstance(cell, bool) for _, cells in rows for cell in cells)
+        if points.shape == (len(rows), len(names)) and np.isfinite(points).all() and not flags:
+            return points
     points = np.empty((len(rows), len(names)))
     for i, (where, cells) in enumerate(rows):
         check_width(names, where, cells)
