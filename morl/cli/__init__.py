@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from morl import registry
 from morl.cli.output import complain, outputs
 from morl.errors import MorlError, TrustError
+from morl.plain_text import shell_command
 from morl.signals import catching
 from morl.step_limit import step_limit
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             finally:
                 sys.stdout.flush()
         except TrustError as error:
-            complain("error", f"{error}: {shlex.join(['morl', *arguments, '--trust'])}")
+            complain("error", f"{error}: {shell_command('morl', *arguments, '--trust')}")
             return 2
         except (MorlError, OSError) as error:  # a file that cannot be read or written names itself
             complain("error", error)

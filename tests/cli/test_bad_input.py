@@ -97,13 +97,15 @@ def test_bad_flags(call, words: list[str], message: str) -> None:
 
 def test_what_is_no_run(tmp_path: Path, call) -> None:
     (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path.parent / "notes").write_text("mine")
     for command in ("evaluate", "compare"):
         assert_error(call(command, tmp_path / "missing"), "expected a|there is no front")
         assert_error(call(command, tmp_path), "expected a")
     words = ["train", "toys:PlainCorridor", *TOY, "--steps", "40", "--out", tmp_path]
     assert_error(call(*words), "holds other files")
     assert_error(call(*words, "--resume"), "expected a run to resume")
-    assert_error(call("compare", tmp_path / "notes.txt"), "not JSON|is empty")
+    assert_error(call("compare", tmp_path / "notes.txt"), "expected at least one point")
+    assert_error(call("compare", tmp_path.parent / "notes"), "not JSON")
     assert_error(call("compare"), "got none")
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
