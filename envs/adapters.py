@@ -251,6 +251,10 @@ class SyncAdapter(BlockAdapter):
         """The environments, as agents see them."""
         return self._block.envs
 
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close every environment, as far as they can be closed."""
+        self._block.close(checked(None))
+
 
 class AsyncAdapter(BlockAdapter):
     """Environments in processes, a block of them in each.

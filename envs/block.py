@@ -14,6 +14,7 @@ from morl.envs.faults import described
 from morl.envs.view import AgentView
 from morl.errors import EnvError, MorlError
 from morl.problem import Identity
+from morl.signals import OutOfTime, within
 
 EnvFactory = Callable[[], gymnasium.Env]
 
@@ -118,18 +119,27 @@ class EnvBlock:
         told = self.envs[0].known_front
         return told(gamma) if callable(told) else told
 
-    def close(self) -> None:
-        """Close every environment; one that cannot be closed is warned of, as everything was done by then."""
+    def close(self, limit: float | None = None) -> None:
+        """Close every environment; one that cannot be closed is warned of, as everything was done by then.
+
+        Args:
+            limit: seconds that each may take, as far as it can be given up; the first that takes longer is the last.
+        """
         for i, env in enumerate(self.envs):
             self._alive()
             try:
-                env.close()
+                with within(limit):
+                    env.close()
+            except OutOfTime:
+                self._warn(i, f"took more than {limit:g} s")
+                return
             except FAULTS as error:
-                warnings.warn(
-                    f"close() of {env.env_id} raised {described(error)} in sub-environment {self._first + i}; "
-                    "what it holds may be left behind",
-                    stacklevel=2,
-                )
+                self._warn(i, f"raised {described(error)}")
+
+    def _warn(self, i: int, what: str) -> None:
+        where = f"in sub-environment {self._first + i}"
+        message = f"close() of {self.envs[i].env_id} {what} {where}; what it holds may be left behind"
+        warnings.warn(message, stacklevel=3)
 
     def _made(self, make: EnvFactory) -> AgentView:
         """One more environment, checked against the first."""

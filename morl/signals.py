@@ -126,6 +126,34 @@ def exposed() -> Iterator[None]:
         catcher.shields = shields
 
 
+class OutOfTime(BaseException):
+    """The time of `within` is over; no `Exception`, so that what is inside does not take it for its own."""
+
+
+@contextmanager
+def within(seconds: float | None) -> Iterator[None]:
+    """Give up what is inside after so many seconds by raising `OutOfTime`; None for never.
+
+    Only Python code in the main thread can be given up, and only where nobody else uses the system's alarm; elsewhere
+    this does nothing.
+    """
+    free = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if seconds is None or not free or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise OutOfTime
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
     """Inside, signals wait in the operating system: a process started there inherits that, see `leave_to_parent`."""

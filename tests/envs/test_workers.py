@@ -122,6 +122,9 @@ def test_a_loop_closes_all_and_warns() -> None:
     env = SyncAdapter([partial(FailingCorridor, "close", "raise"), PlainCorridor], env_id=NAME)
     with pytest.warns(UserWarning, match="ZeroDivisionError: two lines .* in sub-environment 0"):
         env.close()
+    env = SyncAdapter([PlainCorridor, partial(FailingCorridor, "close", "hang")], env_id=NAME)
+    with step_limit(0.1), pytest.warns(UserWarning, match=r"more than 0\.1 s in sub-environment 1"):
+        env.close()
 
 
 @pytest.mark.parametrize(("where", "when"), [("__init__", ""), ("reset", ""), ("step", " at step 1")])
