@@ -19,7 +19,7 @@ from morl.envs.base import BatchedEnv
 from morl.envs.envpool_backend import EnvPoolAdapter, physics_of
 from morl.envs.identity import of_call, of_id, of_product
 from morl.envs.info_terms import InfoTerms, parse_id
-from morl.envs.originals import check_known, make_original
+from morl.envs.originals import check_known, has_original, make_original
 from morl.envs.vector_adapter import VectorAdapter
 from morl.envs.view import gymnasium_id
 from morl.envs.wrapper import TensorWrapper
@@ -51,7 +51,8 @@ def make_vec(
         num_envs: how many copies.
         device: where the tensors live.
         backend: "auto" takes the batched twin if there is one, else a loop over the environment; "batched"
-            is the twin; "original" and "sync" are a loop over the environment itself; "async" is one in each
+            is the twin; "original" and "sync" are a loop over the environment itself (of what is only batched,
+            "original" is that); "async" is one in each
             of as many processes as there are cores; "envpool" is EnvPool's physics with the environment's
             rewards (MuJoCo, version 5).
         compile: run a batched environment's step through `torch.compile`; the others have nothing to compile.
@@ -107,7 +108,8 @@ class _Order:
 
 def _from_id(env_id: str, order: _Order) -> TensorEnv:
     check_known(env_id)
-    twin = _batched_twin(env_id) if order.takes_batched else None
+    only_batched = order.backend == "original" and not has_original(env_id)
+    twin = _batched_twin(env_id) if order.takes_batched or only_batched else None
     identity = of_id(env_id, order.kwargs, batched=twin is not None)
     order = replace(order, identity=identity)
     if twin is not None:
@@ -137,7 +139,7 @@ def _from_kind(env: Any, order: _Order) -> TensorEnv:
     env_id = _name(env, kind)
     order = replace(order, identity=_identity(kind, order.kwargs, named=isinstance(env, str)))
     if _is_batched(kind):
-        if not order.takes_batched:
+        if not order.takes_batched and order.backend != "original":
             raise EnvError(f"expected backend 'auto' for {env_id}, which is batched, got {order.backend!r}")
         return _make_batched(kind, env_id or path_of(kind), order)
     if isinstance(kind, type) and issubclass(kind, TensorWrapper):

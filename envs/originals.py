@@ -38,6 +38,14 @@ def check_known(env_id: str) -> None:
             )
 
 
+def has_original(env_id: str) -> bool:
+    """Whether Gymnasium makes `env_id` itself, not only its batched twin."""
+    if env_id not in gymnasium.registry:
+        known_ids()  # registers MO-Gymnasium's environments
+    spec = gymnasium.registry.get(env_id)
+    return spec is not None and spec.entry_point is not None
+
+
 def make_original(env_id: str, **arguments: Any) -> gymnasium.Env:
     """The environment that Gymnasium makes for `env_id`, without its batched twin.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from morl import pareto
 from morl._arrays import Array, as_vector
+from morl.comparison_terms import UNION, derived_reference_point, for_sections, points_of, union_front
 from morl.errors import MorlError
 from morl.front import Front
 from morl.indicators import (
@@ -22,7 +23,7 @@ from morl.indicators import (
     UndefinedIndicatorError,
     indicators,
 )
-from morl.known import EXACT, known_front
+from morl.known import EXACT, KNOWN, known_front_of
 from morl.weights import default_weights
 
 if TYPE_CHECKING:
@@ -59,30 +60,45 @@ class Comparison:
     weights: Array
     """The common weights (n, m)."""
     reference_point: Array | None
-    """(m,)."""
+    """(m,), of the hypervolume."""
     known: Array | None
-    """The exact or best known front (l, m)."""
+    """The exact or best known front (l, m), else the union front of several."""
     known_label: str
-    """What the known front is: `EXACT`, `BEST_KNOWN` or `HULL`."""
+    """What the known front is, as `morl.known` calls it; `UNION` where all fronts together stand for it."""
     own_weights: bool
     """Whether the fronts were commanded with different preferences."""
+    derived: bool = False
+    """Whether the reference point was derived from the fronts (`morl.comparison_terms`)."""
 
 
 @overload
 def compare(
-    fronts: Mapping[str, Front], *, reference_point: Any = None, known: bool = True
+    fronts: Mapping[str, Front],
+    *,
+    reference_point: Any = None,
+    known: bool = True,
+    known_front: Any = None,
 ) -> Comparison: ...
 
 
 @overload
 def compare(
-    fronts: Mapping[str, Any], *, reference_point: Any = None, known: bool = True, **reading: Any
+    fronts: Mapping[str, Any],
+    *,
+    reference_point: Any = None,
+    known: bool = True,
+    known_front: Any = None,
+    **reading: Any,
 ) -> Comparison | StudyComparison: ...
 
 
 @overload
 def compare(
-    fronts: Study | str | Path | Sequence[str | Path], *, reference_point: Any = None, **reading: Any
+    fronts: Study | str | Path | Sequence[str | Path],
+    *,
+    reference_point: Any = None,
+    known_front: Any = None,
+    **reading: Any,
 ) -> StudyComparison: ...
 
 
@@ -91,19 +107,23 @@ def compare(
     *,
     reference_point: Any = None,
     known: bool = True,
+    known_front: Any = None,
     **reading: Any,
 ) -> Comparison | StudyComparison:
     """Compute every indicator of every front under the same weights and reference point.
 
     The common weights are the fronts' own where they agree, else `default_weights`. The reference point is
-    the given one, else the first that a front has.
+    the given one, else the first that a front has, else one derived from the fronts. Where no front is known, the
+    union front of several serves (`morl.comparison_terms`).
 
     Args:
         fronts: label -> front, or points (k, m), all of one environment, or several seeds of these, as
             `morl.study_arrays` lists them; or a study, or what `load_study` reads one from: run directories, files
             and folders, of one or several environments.
-        reference_point: (m,), of the hypervolume; only for one environment.
-        known: whether the front that the environment's card knows stands beside the others.
+        reference_point: (m,), of the hypervolume; for several environments environment -> (m,).
+        known: whether a known front, or the union front in its place, stands beside the others.
+        known_front: points (l, m), a `Front`, or a file that is read as fronts are, in the place of the front that
+            the environment or its card knows; for several environments environment -> one of these.
         reading: options of `load_study`; of points in memory `env`, `gamma`, `objectives` and `minimise`.
 
     Returns:
@@ -118,33 +138,31 @@ def compare(
 
         found = from_arrays(fronts, **reading)
         if isinstance(found, dict):
-            return _compare_fronts(found, reference_point=reference_point, known=known)
+            return _compare_fronts(found, reference_point=reference_point, known=known, given=known_front)
         fronts = found
     from morl.study import Study, load_study
     from morl.study_comparison import compare_study  # late: it is made of the comparisons here
 
     study = fronts if isinstance(fronts, Study) else load_study(fronts, **reading)
-    return compare_study(study, reference_point=reference_point)
+    return compare_study(study, reference_point=reference_point, known_front=known_front)
 
 
-def _compare_fronts(fronts: Mapping[str, Front], *, reference_point: Any, known: bool) -> Comparison:
+def _compare_fronts(
+    fronts: Mapping[str, Front], *, reference_point: Any, known: bool, given: Any
+) -> Comparison:
     if not fronts:
         raise MorlError("expected at least one front to compare, got none")
     first = _check_alike(fronts)
     weights, own_weights = _common_weights(fronts)
-    if reference_point is None:
-        reference_point = next(
-            (f.reference_point for f in fronts.values() if f.reference_point is not None), None
-        )
-    else:
-        reference_point = as_vector(reference_point, name="the reference point", m=first.num_objectives)
-    points, label = known_front(first) if known else (None, EXACT)
-    everything = [front.returns for front in fronts.values()] + ([] if points is None else [points])
+    returns = {name: front.returns for name, front in fronts.items()}
+    reference_point, derived = _reference_point(fronts, returns, reference_point)
+    points, label = _known(first, returns, given) if known else (None, EXACT)
+    everything = [*returns.values()] + ([] if points is None else [points])
     shared = {
         "weights": weights,
         "reference_point": reference_point,
         "reference_front": points,
-        "ideal_point": np.vstack(everything).max(axis=0),
+        "ideal_point": np.max([each.max(axis=0) for each in everything], axis=0),
     }
     used = tuple(indicators().values())
     values, errors, counts, outside = {}, {}, {}, {}
@@ -155,10 +173,9 @@ def _compare_fronts(fronts: Mapping[str, Front], *, reference_point: Any, known:
         counts[label] = len(pareto.filter_nondominated(points))
     for name, front in fronts.items():
         asked = front.commanded_returns, front.weights
-        values[name], errors[name] = _values(used, front.returns, shared, asked)
-        counts[name] = len(pareto.filter_nondominated(front.returns))
-        if reference_point is not None:
-            outside[name] = int((front.returns <= reference_point).any(axis=1).sum())
+        values[name], errors[name] = _values(used, returns[name], shared, asked)
+        counts[name] = len(pareto.filter_nondominated(returns[name]))
+        outside[name] = int((returns[name] <= reference_point).any(axis=1).sum())
     return Comparison(
         env_id=first.env_id,
         gamma=first.gamma,
@@ -173,7 +190,33 @@ def _compare_fronts(fronts: Mapping[str, Front], *, reference_point: Any, known:
         known=points,
         known_label=label,
         own_weights=own_weights,
+        derived=derived,
     )
+
+
+def _reference_point(
+    fronts: Mapping[str, Front], returns: Mapping[str, Array], given: Any
+) -> tuple[Array, bool]:
+    """The reference point (m,), and whether it was derived: the given one, else the first that a front has."""
+    first = next(iter(fronts.values()))
+    given = for_sections(given, {first.problem: first}, "reference point").get(first.problem)
+    if given is not None:
+        return as_vector(given, name="the reference point", m=first.num_objectives), False
+    known = next(
+        (front.reference_point for front in fronts.values() if front.reference_point is not None), None
+    )
+    return (derived_reference_point(list(returns.values())), True) if known is None else (known, False)
+
+
+def _known(first: Front, returns: Mapping[str, Array], given: Any) -> tuple[Array | None, str]:
+    """The known front (l, m) and what it is: the given one, else that of the problem, else the union of several."""
+    given = for_sections(given, {first.problem: first}, "known front").get(first.problem)
+    if given is not None:
+        return points_of(given, first), KNOWN
+    points, label = known_front_of(first)
+    if points is None and len(returns) > 1:
+        return union_front(list(returns.values())), UNION
+    return points, label
 
 
 def best_for(points: Array, weights: Array) -> tuple[Array, Array]:

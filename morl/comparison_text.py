@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from morl import registry
 from morl.comparison import Comparison
+from morl.comparison_terms import DERIVED, UNION
 from morl.known import BEST_KNOWN, KNOWN
 from morl.plain_text import plain
 
@@ -64,10 +65,14 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
         return listed(list(dict.fromkeys(names[label] for label in labels)))
 
     lines = []
-    if comparison.reference_point is None:
-        lines.append("no reference point is known: pass --reference-point for the hypervolume")
-    else:
-        lines.append(f"hypervolume over ({_listed_numbers(comparison.reference_point)})")
+    if comparison.reference_point is not None:
+        how = f", {DERIVED}" if comparison.derived else ""
+        lines.append(f"hypervolume over ({_listed_numbers(comparison.reference_point)}){how}")
+    if comparison.known_label == UNION:
+        lines.append(
+            f"no front is known: the {UNION} of all that are compared stands for one, so that another front among "
+            "them changes every distance from it"
+        )
     shares = [
         errors["hypervolume"] / value
         for label, errors in comparison.standard_errors.items()
@@ -99,7 +104,8 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
         )
     card = registry.get_card(comparison.env_id)
     twins = [label for label, front in fronts.items() if front.backend == "batched"]
-    if twins and (card is None or card.original):
+    # A class of one's own that is batched is no twin of anything.
+    if twins and (":" not in comparison.env_id if card is None else card.original):
         lines.append(f"evaluated on the batched twin, not the original: {those(twins)}")
     selected = [label for label, front in fronts.items() if front.role == "selection"]
     if selected:

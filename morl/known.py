@@ -52,7 +52,7 @@ def facts_of(env: Any, m: int, gamma: float, *, known: bool = True) -> dict[str,
     facts: dict[str, Any] = {
         "env_id": env_id,
         "objectives": numbered_objectives(m) if objectives is None else tuple(o.name for o in objectives),
-        "reference_point": _reference_point(env, env_id, m),
+        "reference_point": _read(_said(env, "reference_point", ordinary), "reference_point", env_id, m),
     }
     if identity is not None:
         facts |= {"env_kwargs": identity.env_kwargs, "wrappers": identity.wrappers}
@@ -68,13 +68,13 @@ def facts_of(env: Any, m: int, gamma: float, *, known: bool = True) -> dict[str,
     if card is not None and card.front is not None and ordinary:
         points, label = card.front(gamma), FRONT_NAMES.get(card.front_kind_at(gamma), EXACT)
     else:
-        points = _own_front(env, env_id, m, gamma)
+        points = _own_front(_said(env, "known_front", ordinary), env_id, m, gamma)
     if points is not None and 0 < points.size <= MOST_CARRIED:
         facts |= {"known_points": points, "known_label": label}
     return facts
 
 
-def known_front(front: Front) -> tuple[Array | None, str]:
+def known_front_of(front: Front) -> tuple[Array | None, str]:
     """The exact or best known points (l, m) for a front's problem and discount, and what they are.
 
     In the order of the front's objectives; None where neither a card knows any nor the front brings them.
@@ -98,14 +98,15 @@ def objectives_known(front: Front) -> tuple[Objective, ...]:
     return tuple(known.get(name, Objective(name, unit, "", cost=cost)) for name, unit, cost in own)
 
 
-def _reference_point(env: Any, env_id: str, m: int) -> Array | None:
-    """What an environment's attribute says; None, with a warning where it says something else by that name."""
-    return _read(getattr(env, "reference_point", None), "reference_point", env_id, m)
+def _said(env: Any, name: str, ordinary: bool) -> Any:
+    """An environment's attribute; of what its class says of the default arguments, nothing for others."""
+    said = getattr(env, name, None)
+    fixed = name not in vars(env) and not isinstance(getattr(type(env), name, None), property)
+    return None if fixed and not callable(said) and not ordinary else said
 
 
-def _own_front(env: Any, env_id: str, m: int, gamma: float) -> Array | None:
+def _own_front(told: Any, env_id: str, m: int, gamma: float) -> Array | None:
     """What an environment's attribute `known_front` says."""
-    told = getattr(env, "known_front", None)
     if not callable(told):
         return _read(told, "known_front", env_id, m)
     try:
@@ -116,7 +117,7 @@ def _own_front(env: Any, env_id: str, m: int, gamma: float) -> Array | None:
 
 
 def _read(value: Any, name: str, env_id: str, m: int) -> Array | None:
-    """A vector (m,) as a reference point, points (l, m) as a front."""
+    """A vector (m,) as a reference point, points (l, m) as a front; None, with a warning, for anything else."""
     if value is None:
         return None
     try:

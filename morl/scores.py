@@ -5,8 +5,9 @@ An indicator's score is 0 at the reference point and 1 at the exact or best know
     score = (value - value of the reference point alone) / (value of the known front - the same)
 
 Of the hypervolume that is the part of the known front's that is covered. Both ends belong to the environment,
-not to the study, so adding an agent changes nobody's score. Where a card knows no front, the best run of the
-study stands for it, and where there is no reference point, the worst run; `Scale` says so.
+not to the study, so adding an agent changes nobody's score. Where no front is known, the union front of the
+study stands for it (the best run, where a run is alone), and where there is no reference point, one that is derived
+from the study, or the worst run; `Scale` says so.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from morl import statistics
 from morl._arrays import Array
 from morl.comparison import Comparison
+from morl.comparison_terms import UNION
 from morl.statistics import Interval
 from morl.study import Entry, by_group
 
@@ -32,6 +34,7 @@ NORMALISED = ("hypervolume", "expected-utility", "commanded-utility")
 FEW = 5
 """Seeds below which bootstrap intervals are much too short (`morl.statistics`)."""
 
+UNION_FRONT, DERIVED_POINT = f"the {UNION}", "one derived from the fronts"
 BEST_RUN, WORST_RUN = "the best run", "the worst run"
 """What scores 1 and 0 where neither a front nor a reference point is known."""
 
@@ -61,7 +64,7 @@ class Scale:
     zero: float
     one: float
     zero_is: str
-    """"the reference point" or "the worst run"."""
+    """"the reference point", `DERIVED_POINT` or "the worst run"."""
     one_is: str
     """The known front, or "the best run"."""
 
@@ -82,11 +85,12 @@ def scale(comparison: Comparison, indicator: str) -> Scale | None:
         # A front of the reference point alone covers nothing and is everyone's choice.
         utility = float((comparison.weights @ comparison.reference_point).mean())
         zero, zero_is = (0.0 if indicator == "hypervolume" else utility), "the reference point"
+        zero_is = DERIVED_POINT if comparison.derived else zero_is
     one, one_is = float(values.max()), BEST_RUN
     if comparison.known is not None:
         known = comparison.values[comparison.known_label][indicator]
         if known is not None:
-            one, one_is = known, f"the {comparison.known_label}"
+            one, one_is = known, f"the {comparison.known_label}"  # `UNION_FRONT` among them
     return Scale(zero, one, zero_is, one_is) if one > zero else None
 
 
@@ -169,7 +173,9 @@ def _notes(
     """How scores were normalised and what has none, a sentence each."""
     notes = ["a score is 0 at the reference point and 1 at the exact or best known front"]
     for lack, stand_in, score in (
+        ("no front is known", UNION_FRONT, 1),
         ("no front is known", BEST_RUN, 1),
+        ("there is no reference point", DERIVED_POINT, 0),
         ("there is no reference point", WORST_RUN, 0),
     ):
         where = [

@@ -10,6 +10,7 @@ there are none, they are points without an environment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from morl._arrays import as_count, as_points
@@ -57,7 +58,10 @@ def from_arrays(
             return item
         if item.columns is None and known is not None and known.num_objectives == item.points.shape[1]:
             item = item._replace(columns=known.objectives)
-        return front_of(item, label, env=env, gamma=gamma, minimise=minimise)
+        made = front_of(item, label, env=env, gamma=gamma, minimise=minimise)
+        if known is None or known.ordinary or env != known.env_id:
+            return made
+        return replace(made, env_kwargs=known.env_kwargs, wrappers=known.wrappers, reference_point=None)
 
     if not any(_is_seeds(value) for value in given.values()) and all(
         len(items) == 1 for items in found.values()

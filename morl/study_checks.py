@@ -113,6 +113,21 @@ def _are_told_apart(entry: Entry, other: Entry) -> bool:
     return len(ids) == 2 and None not in ids
 
 
+def in_their_problem(entries: Sequence[Entry]) -> list[Entry]:
+    """Put tables whose environment was given as a section's name, `minecart-v0 (frame_skip=2)`, into that section."""
+    problems = {entry.front.problem: entry.front for entry in entries if not entry.front.ordinary}
+    result = []
+    for entry in entries:
+        known = problems.get(entry.front.env_id)
+        if known is not None:
+            own: dict[str, Any] = {
+                name: getattr(known, name) for name in ("env_id", "env_kwargs", "wrappers")
+            }
+            entry = replace(entry, front=replace(entry.front, **own))
+        result.append(entry)
+    return result
+
+
 def name_numbered(entries: Sequence[Entry]) -> list[Entry]:
     """Give objectives that are only numbered the names that they have in the other fronts of their environment."""
     named: dict[tuple[str, int], set[tuple[str, ...]]] = {}

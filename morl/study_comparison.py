@@ -21,7 +21,7 @@ import numpy as np
 from morl import statistics
 from morl._arrays import Array
 from morl.comparison import Comparison, compare
-from morl.errors import MorlError
+from morl.comparison_terms import for_sections
 from morl.scores import SEED, Overall, over_all
 from morl.statistics import Interval
 from morl.study import Entry, Study, by_group
@@ -97,22 +97,25 @@ class StudyComparison:
         return save(self, path, picture=picture, indicators=indicators, statistic=statistic, runs=runs)
 
 
-def compare_study(study: Study, *, reference_point: Any = None) -> StudyComparison:
+def compare_study(study: Study, *, reference_point: Any = None, known_front: Any = None) -> StudyComparison:
     """Compare the fronts of every environment, and estimate over the seeds of every group.
 
     Args:
         study: what to compare.
-        reference_point: (m,), of the hypervolume, if there is only one environment; by default each
-            environment's own.
+        reference_point: (m,), of the hypervolume, if there is only one environment, else by environment; by
+            default each environment's own.
+        known_front: likewise, points (l, m), a `Front`, or a file.
     """
     sections = study.environments
-    if reference_point is not None and len(sections) > 1:
-        raise MorlError(
-            f"expected one environment with a reference point of one's own, got {', '.join(sections)}; "
-            "compare them in separate calls"
-        )
+    fronts = {section: entries[0].front for section, entries in sections.items()}
+    references = for_sections(reference_point, fronts, "reference point")
+    known = for_sections(known_front, fronts, "known front")
     environments = {
-        section: compare({entry.label: entry.front for entry in entries}, reference_point=reference_point)
+        section: compare(
+            {entry.label: entry.front for entry in entries},
+            reference_point=references.get(section),
+            known_front=known.get(section),
+        )
         for section, entries in sections.items()
     }
     estimates = {section: _estimates(entries, environments[section]) for section, entries in sections.items()}

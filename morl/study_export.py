@@ -165,6 +165,7 @@ def _environment(found: StudyComparison, section: str, comparison: Comparison) -
         "reference_point": None
         if comparison.reference_point is None
         else comparison.reference_point.tolist(),
+        "reference_point_derived": comparison.derived,
         "indicators": [
             {"name": indicator.name, "better": indicator.better, "description": indicator.description}
             for indicator in comparison.indicators

@@ -25,6 +25,7 @@ from morl.study import Entry, Evaluation, Study
 from morl.study_checks import (
     check_discounts,
     in_one_order,
+    in_their_problem,
     name_numbered,
     once_each,
     tell_variants_apart,
@@ -84,7 +85,7 @@ def read_study(
     labels = distinct_labels(found)
     entries = [_read(item, label, unsaid) for item, label in zip(found, labels, strict=True)]
     named = {entry.label for entry, item in zip(entries, found, strict=True) if item.group is not None}
-    entries = tell_variants_apart(once_each(entries), fixed=named)
+    entries = tell_variants_apart(once_each(in_their_problem(entries)), fixed=named)
     entries = name_numbered(entries)
     if reorder:
         entries = in_one_order(entries)
@@ -125,6 +126,20 @@ def _contents(found: Found, columns: Sequence[str] | None) -> list[Found]:
         except MorlError as error:
             raise CheckpointError(f"{path}: {error}") from error
     return [found._replace(content=table) for table in tables_in(path, data, columns)]
+
+
+def read_front(path: str | Path, *, env: str, gamma: float) -> Front:
+    """The one front in a run or in a file of any kind, of this environment and discount where it does not say.
+
+    Raises:
+        MorlError: there are several in it.
+        CheckpointError: there is none.
+    """
+    unsaid = Unsaid(env=env, gamma=gamma, objectives=None, minimise=())
+    found = [part for item in _find(path, unsaid) for part in _contents(item, None)]
+    if len(found) != 1:
+        raise MorlError(f"expected one front in {path}, got {len(found)}; name one of them by its file")
+    return _read(found[0], "front", unsaid).front
 
 
 def distinct_labels(found: Sequence[Found]) -> list[str]:

@@ -22,7 +22,7 @@ from morl.diagnosis import AGAINST_COLLAPSE
 from morl.errors import CheckpointError, EnvError, MorlError
 from morl.evaluation import evaluate
 from morl.front import Front
-from morl.known import known_front
+from morl.known import known_front_of
 from morl.plain_text import path_word, shell_command
 from morl.playing import make_evaluation_env
 from morl.runs import FRONT_FILE, Run, RunConfig
@@ -179,7 +179,7 @@ def go_on_with(run: Run) -> str:
 def warn_of_collapse(front: Front) -> None:
     """Say what to try where all policies come to one point, unless that is the known front."""
     if front.num_objectives > 1 and len(pareto.filter_nondominated(front.returns)) == 1:
-        known, _ = known_front(front)
+        known, _ = known_front_of(front)
         if known is None or len(known) > 1:
             warnings.warn(
                 f"the front of {front.agent} on {front.env_id} is a single point; unless there are no trade-offs, "

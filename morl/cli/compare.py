@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from morl.cli.notation import by_environment, reference_points
 from morl.cli.options import Compare
 from morl.cli.output import say
 from morl.cli.tables import print_tables
@@ -29,7 +30,11 @@ def run(options: Compare) -> None:
         reorder=options.reorder,
         split_discounts=options.split_discounts,
     )
-    found = compare(study, reference_point=options.reference_point or None)
+    found = compare(
+        study,
+        reference_point=reference_points(options.reference_point),
+        known_front=by_environment(options.known_front, "known front", "FILE"),
+    )
     chosen: dict[str, Any] = {
         "indicators": options.indicators or None,
         "statistic": options.statistic,

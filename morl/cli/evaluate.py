@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from morl import weights as preference_weights
-from morl._arrays import Array
+from morl._arrays import Array, as_vector
 from morl.agent import load
 from morl.artefact import ChosenPolicy, environment_of, is_policy, load_policy
+from morl.cli.notation import reference_points
 from morl.cli.options import Evaluate, Trained
 from morl.cli.output import say
 from morl.cli.tables import print_comparison
@@ -36,6 +37,7 @@ def run(options: Evaluate) -> None:
         given = "--weights" if options.weights else None if options.partitions is None else "--partitions"
         weights = found.fixed_preference(given)
     check_out(options.out)
+    reference = _reference_point(options, found.agent.num_objectives)
     front = evaluate(
         found.agent,
         found.env,
@@ -50,14 +52,22 @@ def run(options: Evaluate) -> None:
         members=options.members,
     )
     front = found.signed(front)
+    if reference is not None:
+        front = replace(front, reference_point=reference)
     out = save_beside(front, options.path) if options.out is None else front.save(options.out)
-    comparison = compare({str(options.path): front})
+    comparison = compare({str(options.path): front}, known_front=options.known_front)
     print_comparison(comparison)
     if options.diagnose:
         from morl.cli.diagnosis import print_diagnosis
 
         print_diagnosis(front, comparison.values[str(options.path)], options.path)
     say(f"front: {out}")
+
+
+def _reference_point(options: Evaluate, m: int) -> Array | None:
+    """The reference point (m,) that is asked for, looked at before minutes of evaluation."""
+    given = reference_points(options.reference_point)
+    return None if given is None else as_vector(given, name="the reference point", m=m)
 
 
 def preferences(options: Evaluate, m: int) -> Any:

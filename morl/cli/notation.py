@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -89,6 +90,42 @@ def weight_numbers(words: Sequence[str], m: int) -> list[float]:
         return [float(number) for word in words for number in word.split(",") if number]
     except ValueError:
         raise MorlError(f"expected --weights as numbers, such as {example}; got {' '.join(words)}") from None
+
+
+def reference_points(words: Sequence[str]) -> Any:
+    """The point of `0 -25` or `0,-25`; of `ENV=0,-25` words, points by environment; None of no words.
+
+    Raises:
+        MorlError: what is written is neither.
+    """
+    if not words:
+        return None
+    if any("=" in word for word in words):
+        points = by_environment(words, "reference point", "R1,R2")
+        return {env: _vector([text]) for env, text in points.items()}
+    return _vector(words)
+
+
+def by_environment(words: Sequence[str], what: str, value: str) -> Any:
+    """The one word, or a dictionary of `ENV=VALUE` words; None of no words. An environment's name may hold a `=`."""
+    if not words:
+        return None
+    if len(words) == 1 and ("=" not in words[0] or Path(words[0]).exists()):
+        return words[0]
+    pairs = [word.rpartition("=") for word in words]
+    if not all(env and text for env, _, text in pairs):
+        raise MorlError(f"expected one {what}, or ENV={value} for each environment, got {' '.join(words)}")
+    return {env: text for env, _, text in pairs}
+
+
+def _vector(words: Sequence[str]) -> list[float]:
+    try:
+        return [float(number) for word in words for number in word.split(",") if number]
+    except ValueError:
+        raise MorlError(
+            f"expected a reference point as numbers, such as 0 -25, or by environment, my:Env=0,-25; got "
+            f"{' '.join(words)}"
+        ) from None
 
 
 def keyword_arguments(pairs: Sequence[str]) -> dict[str, Any]:

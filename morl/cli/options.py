@@ -128,6 +128,11 @@ class Evaluate(Trained):
     """Discount; by default that of the agent."""
     out: Annotated[Path | None, _named("FILE")] = None
     """Where to write the front; by default a new file in the run directory."""
+    reference_point: Annotated[tuple[str, ...], _named("R1 R2")] = ()
+    """Of the hypervolume, one number per objective, kept in the front; by default that of the environment."""
+    known_front: Annotated[Path | None, _named("FILE")] = None
+    """The best front known, in any file that `morl compare` reads, shown beside; by default what the environment or
+    its card knows."""
     diagnose: Switch = False
     """Print what to look at when a front is poor: whom it serves, how objectives conflict, members' curves."""
 
@@ -175,8 +180,12 @@ class Compare(Reading):
     """Columns of the tables, or all; `morl list indicators` shows them."""
     statistic: Literal["iqm", "median"] = "iqm"
     """What stands for the seeds of a group: their interquartile mean or their median."""
-    reference_point: Annotated[tuple[float, ...], _named("R1 R2")] = ()
-    """Of the hypervolume, one number per objective; by default that of the environment's protocol."""
+    reference_point: Annotated[tuple[str, ...], _named("R1 R2|ENV=R1,R2 ...")] = ()
+    """Of the hypervolume, one number per objective, of several environments by environment; by default that of the
+    environment or its protocol, else one below the fronts."""
+    known_front: Annotated[tuple[str, ...], _named("FILE|ENV=FILE ...")] = ()
+    """The best front known, in any file that is read here; by default that of the environment or its card, else the
+    union of all fronts."""
     reorder: Switch = False
     """Put objectives in one order where fronts name the same in another; else that is refused."""
     split_discounts: Switch = False

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morl import __version__, pareto, registry
+from morl._arrays import Array
 from morl.comparison import Comparison, compare
+from morl.comparison_terms import UNION
 from morl.comparison_text import notes, of_looks, without_shared_folders
 from morl.errors import MorlError
 from morl.front import Front
@@ -119,9 +121,8 @@ def _environment(
 ) -> EnvironmentData:
     front = entries[0].front
     card = registry.get_card(front.env_id)
-    known = None
-    if comparison.known is not None:
-        known = {"label": comparison.known_label, "points": rounded(comparison.known)}
+    points = known_apart(comparison)
+    known = None if points is None else {"label": comparison.known_label, "points": rounded(points)}
     texts = without_shared_folders([entry.label for entry in entries])
     fronts = {
         "id": front.env_id,
@@ -136,6 +137,11 @@ def _environment(
         "scores": _scores(entries, comparison, estimates),
     }
     return EnvironmentData({**fronts, "looks": of_looks(entries, comparison)}, training_of(entries))
+
+
+def known_apart(comparison: Comparison) -> Array | None:
+    """The known front (l, m) to show beside the others; not a union front, all of whose points are theirs."""
+    return None if comparison.known_label == UNION else comparison.known
 
 
 def _objectives(front: Front) -> list[dict[str, str]]:
@@ -210,7 +216,7 @@ def _scores(
             for indicator in used
         ],
         "runs": [row(comparison.values[entry.label]) for entry in entries],
-        "known": None if comparison.known is None else row(comparison.values[comparison.known_label]),
+        "known": None if known_apart(comparison) is None else row(comparison.values[comparison.known_label]),
         "groups": {
             group: [_estimate(values[name]) if name in values else None for name in names]
             for group, values in estimates.items()

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import morl
 from morl import registry
 from morl.comparison import Comparison, best_for, compare
 from morl.comparison_tables import run_table
@@ -61,7 +64,7 @@ def test_different_preferences_are_said_and_common_ones_used() -> None:
 def test_what_cannot_be_computed_is_none() -> None:
     found = compare({"a": front([[1, -1]], env_id="toy")})
     assert found.known is None and list(found.values) == ["a"]
-    assert found.values["a"]["hypervolume"] is None and found.values["a"]["maximum-utility-loss"] is None
+    assert found.values["a"]["maximum-utility-loss"] is None
     assert found.values["a"]["commanded-utility"] is None
     assert found.values["a"]["expected-utility"] == pytest.approx(0.0)
     found = compare({"a": front([[1, -1], [0, 0]], env_id="toy")}, reference_point=[0, -3])
@@ -107,7 +110,7 @@ def test_the_title_says_what_is_known() -> None:
 
 def test_equals_are_both_the_best() -> None:
     found = compare({name: front([[x, -1]], env_id="toy") for name, x in (("a", 2), ("b", 2), ("c", 1))})
-    rows = run_table(found, indicators=["expected-utility"]).rows
+    _, *rows = run_table(found, indicators=["expected-utility"]).rows
     assert [row.cells[4].best for row in rows] == [True, True, False]
 
 
@@ -162,3 +165,52 @@ def test_arrays_in_memory() -> None:
 def test_arrays_that_are_no_fronts(given: dict, message: str) -> None:
     with pytest.raises(MorlError, match=message):
         compare(given)
+
+
+def house(points, **changes) -> Front:
+    values = {"env_id": "my:House", "gamma": 1.0, "objectives": ["comfort", "energy"], "role": "report"}
+    return Front.from_points(points, **(values | changes))
+
+
+def test_where_nothing_is_known_the_fronts_stand_in() -> None:
+    found = morl.compare({"a": house([[0, 4], [2, 2]]), "b": house([[4, 1], [1, 1]])})
+    assert found.derived and found.reference_point == pytest.approx([-0.4, 0.7])
+    assert (found.known_label, found.points["union front"]) == ("union front", 3)
+    assert found.values["a"]["igd-plus"] == pytest.approx(2 / 3) and found.outside == {"a": 0, "b": 0}
+    said = "\n".join(notes(found))
+    assert "(-0.4, 0.7), derived from these fronts" in said and "union front of all that are compared" in said
+    alone = morl.compare({"a": house([[1, 2]])})
+    assert alone.known is None and alone.reference_point == pytest.approx([0, 1]), "no range: one below"
+    named = morl.compare({"a": house([[1, 2]], reference_point=[-5, -5]), "b": house([[2, 1]])})
+    assert not named.derived and named.reference_point == pytest.approx([-5, -5])
+    huge = morl.compare({"a": house([[-1e308, 1e308], [1e308, -1e308]])})
+    assert np.isfinite(huge.reference_point).all()
+
+
+def test_a_known_front_can_be_given(tmp_path: Path) -> None:
+    fronts = {"a": house([[0, 4]]), "b": house([[4, 1]])}
+    turned = house([[1, 5]], objectives=["energy", "comfort"])
+    (tmp_path / "best.csv").write_text("energy,comfort\n1,5\n")
+    for given in ([[5, 1]], turned, tmp_path / "best.csv", {"my:House": [[5, 1]]}):
+        found = morl.compare(fronts, known_front=given)
+        assert found.known_label == "known front" and found.known.tolist() == [[5, 1]]
+    with pytest.raises(MorlError, match=r"known front under the discount 1, got one under 0\.5"):
+        morl.compare(fronts, known_front=house([[5, 1]], gamma=0.5))
+    with pytest.raises(MorlError, match="known front of comfort, energy, got one of comfort, cost"):
+        morl.compare(fronts, known_front=house([[5, 1]], objectives=["comfort", "cost"]))
+
+
+def test_terms_by_environment(tmp_path: Path) -> None:
+    for name, changes in {
+        "a": {},
+        "b": {"env_kwargs": {"size": 2}},
+        "c": {"env_id": "other:Env", "gamma": 0.9},
+    }.items():
+        house([[1, 2]], **changes).save(tmp_path / f"{name}.json")
+    points = {"my:House": [-1, -1], "my:House (size=2)": [-2, -2], "other:Env": [-3, -3]}
+    found = morl.compare(tmp_path, reference_point=points).environments
+    assert {section: each.reference_point.tolist() for section, each in found.items()} == points
+    with pytest.raises(MorlError, match=r"expected a reference point for one of .* got one for 'my:Huose'"):
+        morl.compare(tmp_path, reference_point={"my:Huose": [0, 0]})
+    with pytest.raises(MorlError, match="one environment with a known front of one's own, got my:House, "):
+        morl.compare(tmp_path, known_front=[[1, 2]])

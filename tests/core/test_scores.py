@@ -9,7 +9,7 @@ from synthetic import write_study
 from morl import statistics
 from morl.comparison import compare
 from morl.front import Front
-from morl.scores import scale
+from morl.scores import DERIVED_POINT, UNION_FRONT, scale
 from morl.study import Entry, Study
 from morl.weights import lattice
 
@@ -59,12 +59,10 @@ def test_what_stands_in_where_nothing_is_known() -> None:
         }
     )
     ends = scale(found, "expected-utility")
-    assert ends is not None and (ends.zero_is, ends.one_is) == ("the worst run", "the best run")
-    assert ends(np.array([1.0, 2.0, 3.0])).tolist() == [0, 0.5, 1]
-    assert scale(found, "hypervolume") is None
-    assert (
-        scale(compare({"a": front([[1, 1]], env_id="toy", reference_point=None)}), "expected-utility") is None
-    )
+    assert ends is not None and (ends.zero_is, ends.one_is) == (DERIVED_POINT, UNION_FRONT)
+    assert ends(np.array([0.8, 1.9, 3.0])).tolist() == pytest.approx([0, 0.5, 1])
+    alone = scale(compare({"a": front([[1, 1]], env_id="toy", reference_point=None)}), "hypervolume")
+    assert alone is not None and (alone.zero_is, alone.one_is) == (DERIVED_POINT, "the best run")
 
 
 def test_over_all_environments(tmp_path: Path) -> None:
@@ -130,12 +128,13 @@ def test_what_is_left_out_is_said() -> None:
             )
         )
     )
-    (utility,) = found.overall
+    volume, utility = found.overall
+    assert volume.indicator == "hypervolume" and volume.scores["b"][1] == pytest.approx([1])
     assert utility.indicator == "expected-utility" and set(utility.iqm) == {"a", "b"}
     assert utility.intervals["b"] is None and len(utility.scores["a"][0]) == 2
     assert found.overall_notes[1:] == (
-        "where no front is known, the best run scores 1: toy",
-        "where there is no reference point, the worst run scores 0: toy",
+        "where no front is known, the union front scores 1: toy",
+        "where there is no reference point, one derived from the fronts scores 0: toy",
         "environments with more seeds weigh more",
         "intervals over fewer than 5 seeds in an environment are too short; over one in each there are none",
         "left out, since not in every environment: c",

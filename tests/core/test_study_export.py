@@ -93,10 +93,10 @@ def test_values_that_do_not_exist_are_null(tmp_path: Path) -> None:
     front = Front.from_points([[1, -1]], env_id="toy", gamma=1.0, objectives=["a", "b"], role="report")
     found = compare(Study(entries=(Entry(label="x", group="x", front=front),)))
     document = json.loads(found.save(tmp_path / "t.json")[0].read_text())
-    assert document["environments"]["toy"]["runs"]["x"]["values"]["hypervolume"] is None
+    assert document["environments"]["toy"]["runs"]["x"]["values"]["maximum-utility-loss"] is None
     assert document["environments"]["toy"]["known_front"] is None
     rows = list(csv.DictReader(found.save(tmp_path / "t.csv")[0].read_text().splitlines()))
-    assert "hypervolume" not in {row["indicator"] for row in rows}
+    assert "maximum-utility-loss" not in {row["indicator"] for row in rows}
 
 
 def test_latex(found: StudyComparison, tmp_path: Path) -> None:

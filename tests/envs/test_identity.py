@@ -215,6 +215,21 @@ def test_fronts_know_their_problem() -> None:
         morl.compare({"a": fronts[0], "b": fronts[1]})
 
 
+class Told(Corridor):
+    """A batched environment that says what is known of it."""
+
+    reference_point = (-1, -30)
+
+    def known_front(self, gamma: float) -> Any:
+        return [[8 - self.slip, -9 * gamma]]
+
+
+def test_what_a_batched_environment_says_of_itself() -> None:
+    plain, slippery = of(Told), of(Told, slip=0.5)
+    assert plain.reference_point.tolist() == [-1, -30] and slippery.reference_point is None
+    assert slippery.known_points.tolist() == [[7.5, -9 * plain.gamma]]
+
+
 def test_what_an_environment_says_of_itself_holds_for_its_defaults() -> None:
     assert morl.compare({"a": of(Steps)}).known_label == "known front"
     assert of(Steps).known_points.tolist() == [[2, -1]]

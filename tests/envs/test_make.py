@@ -124,6 +124,13 @@ def test_a_vector_environment_keeps_its_number(counter: type[gymnasium.Env]) -> 
         make_vec(batched, backend="original")
 
 
+@pytest.mark.parametrize("env", ["toys:Corridor", "hypergrid-2d-v0"])
+def test_what_has_only_a_batched_form_is_its_own_original(env: Any) -> None:
+    assert make_vec(env, 2, backend="original").backend == "batched"
+    with pytest.raises(EnvError):
+        make_vec(env, 2, backend="sync")
+
+
 def test_a_vector_class_is_given_the_number() -> None:
     class Vector(MOSyncVectorEnv):
         def __init__(self, num_envs: int) -> None:
