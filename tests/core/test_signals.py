@@ -130,6 +130,8 @@ def test_in_evaluations(
     assert stopped.value.signal_number == signal.SIGTERM
     agent = CorridorWalker(Corridor(4))
     assert run.restore(agent) == (at > 0) and agent.steps == at
+    monkeypatch.undo()
+    assert train(Run.open(run.path)).training_steps == 40
 
 
 def test_while_environments_are_made(tmp_path: Path) -> None:
