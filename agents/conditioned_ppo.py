@@ -9,11 +9,13 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from morl import budget
 from morl.agent import Agent
 from morl.agents import ppo
 from morl.agents.distributions import distribution_for
 from morl.agents.optim import AdamState, adam_init
 from morl.agents.settings import check_positive, check_types, check_unit, flat_observations, geometric
+from morl.agents.value_scale import ValueScale
 from morl.gae import vector_gae
 from morl.normalise import ObservationNormaliser
 from morl.rollout import EpisodeReturns, Rollout, collect
@@ -28,12 +30,13 @@ class Config:
 
     gamma: float | None = None
     """Discount; None takes the environment's default protocol (0.99 without a card)."""
-    rollout_length: int = 64
-    """Steps of each environment between two rounds of updates."""
+    rollout_length: int = 0
+    """Steps of each environment between two rounds of updates; 0 for as many as the budget allows
+    (`budget.rollout_length`)."""
     epochs: int = 3
     """Passes over each rollout."""
-    minibatch: int = 2048
-    """Steps in one update, at most."""
+    minibatch: int = 0
+    """Steps in one update, at most; 0 for an eighth of a rollout, from 64 to 2,048."""
     lr: float = 5e-4
     """Adam's learning rate at the start; it falls linearly to `lr_end`."""
     lr_end: float = 5e-5
@@ -43,7 +46,7 @@ class Config:
     clip: float = 0.2
     """The probability ratio is clipped to 1 - clip .. 1 + clip."""
     value_coefficient: float = 0.5
-    """Weight of the critic's squared error."""
+    """Weight of the critic's squared error, in units of the returns' standard deviations."""
     entropy_coefficient: float = 0.15
     """Weight of the entropy bonus at the start, against scaled advantages; it falls geometrically to `entropy_end`.
     Large on purpose: sparse rewards are found while the policy is still wide."""
@@ -59,8 +62,8 @@ class Config:
     """"late" clips one surrogate per objective and weights last (D3PO); "early" weights the advantages first."""
     advantage_scale: Literal["common", "per-objective", "none"] = "common"
     """Divide advantages by one number for all objectives (the given preferences stay what is optimised), by
-    one per objective (each then counts as if it had unit variance), or not at all. Measured in the first rollout
-    and frozen."""
+    one per objective (each then counts as if it had unit variance), or not at all. The one number is that of each
+    rollout; those per objective, which decide what is optimised, are measured in the first and frozen."""
     max_grad_norm: float = 0.5
     """Gradients are scaled down to this norm."""
     normalise_observations: bool = True
@@ -70,7 +73,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_positive(self, "rollout_length", "epochs", "minibatch", "lr", "clip", "max_grad_norm")
+        check_positive(self, "epochs", "lr", "clip", "max_grad_norm")
+        check_positive(self, "rollout_length", "minibatch", zero=True)
         check_positive(self, "entropy_coefficient", "entropy_end", zero=True)
         check_positive(self, "lr_end", "value_coefficient", zero=True)
         check_positive(self, "diversity_coefficient", "diversity_alpha", zero=True)
@@ -84,7 +88,8 @@ class ConditionedPPO(Agent):
     predicts the vector return; advantages are estimated per objective and one clipped surrogate per
     objective is weighted last, with the scaled diversity regulariser, after D3PO (arXiv 2602.07764). Where
     this deviates: the advantages are divided by one common scale, the standard deviation of `w . A` in the
-    first rollout, so that the preferences optimised are those given. Needs Discrete or bounded Box actions.
+    rollout, so that the preferences optimised are those given. The critic predicts in the scale of the returns
+    (PopArt, `ValueScale`). Needs Discrete or bounded Box actions.
     """
 
     name = "conditioned-ppo"
@@ -101,7 +106,10 @@ class ConditionedPPO(Agent):
         self.theta = self.network.init(make_generator("cpu", derive_seed(seed, 2)), self.device)
         self.adam = adam_init(self.theta)
         self.scale: Tensor | None = None
-        """What advantages are divided by, frozen after the first rollout."""
+        """What advantages are divided by: of this rollout, or of the first (`advantage_scale`)."""
+        self.value_scale = ValueScale(
+            self.network, self.num_objectives, len(self.config.hidden), device=self.device
+        )
         self.normaliser = ObservationNormaliser((obs_dim,), device=self.device)
         if self.env is not None:
             self.transitions = Transitions(self.env)
@@ -115,7 +123,7 @@ class ConditionedPPO(Agent):
         if len(self.weights) == 0:
             self.transitions.reset(derive_seed(self.seed, 0))
             self.weights = self.draw_preferences(self.spec.num_envs)
-        length = min(self.config.rollout_length, max_steps // self.spec.num_envs)
+        length = min(self.rollout_length, max_steps // self.spec.num_envs)
         done_before = self.steps / max(1, self.total_steps)
         with torch.no_grad():
             rollout, self.weights = collect(
@@ -128,6 +136,16 @@ class ConditionedPPO(Agent):
         metrics |= self._update(data, done_before)
         return metrics
 
+    @property
+    def rollout_length(self) -> int:
+        """Steps of each environment between two rounds of updates, with the budget as it is."""
+        return self.config.rollout_length or budget.rollout_length(self.total_steps, self.spec.num_envs)
+
+    @property
+    def round_steps(self) -> int:
+        """Steps of all environments between two rounds of updates."""
+        return self.rollout_length * self.spec.num_envs
+
     def _behave(self, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         head = self.network.head(self.theta, self._scaled(obs), weights)
         action = self.distribution.sample(head, self.generator)
@@ -136,14 +154,17 @@ class ConditionedPPO(Agent):
     def _learning_data(self, rollout: Rollout) -> tuple[ppo.Batch, dict[str, Any]]:
         """Advantages and value targets of a rollout, flattened to (T * N, ...)."""
         obs, next_obs = self._scaled(rollout.obs), self._scaled(rollout.next_obs)
-        value = self.network.value(self.theta, obs, rollout.weights)
-        next_value = self.network.value(self.theta, next_obs, rollout.weights)
+        value, next_value = (
+            self.value_scale.values(self.network.value(self.theta, seen, rollout.weights))
+            for seen in (obs, next_obs)
+        )
         advantage, target = vector_gae(
             rollout.reward, value, next_value, rollout.terminated, rollout.truncated,
             gamma=self.gamma, lam=self.config.gae_lambda,
         )  # fmt: skip
         mask = rollout.valid.to(torch.float32)
-        if self.scale is None:
+        self.theta, self.adam = self.value_scale.update(target, mask, self.theta, self.adam)
+        if self.scale is None or self.config.advantage_scale == "common":
             self.scale = ppo.advantage_scale(
                 advantage * mask.unsqueeze(-1), rollout.weights, self.config.advantage_scale
             )
@@ -151,6 +172,7 @@ class ConditionedPPO(Agent):
         metrics: dict[str, Any] = self.returns.report()
         metrics |= {f"value_error/{i}": error[i] for i in range(self.num_objectives)}
         other = self.draw_preferences(mask.numel())
+        target = self.value_scale.predictions(target)
         fields = (obs, rollout.action, rollout.log_prob, advantage / self.scale, target, rollout.weights)
         return ppo.Batch(*[*(x.flatten(0, 1) for x in fields), other, mask.flatten()]), metrics
 
@@ -161,7 +183,7 @@ class ConditionedPPO(Agent):
         metrics: dict[str, Any] = {}
         for _ in range(config.epochs):
             order = torch.randperm(size, generator=self.generator, device=self.device)
-            for rows in order.split(config.minibatch):
+            for rows in order.split(config.minibatch or budget.minibatch(size, most=2048)):
                 batch = ppo.Batch(*(field[rows] for field in data))
                 self.theta, self.adam, metrics = ppo.update(
                     self.network, self.theta, self.adam, batch, hyper, lr
@@ -219,6 +241,7 @@ class ConditionedPPO(Agent):
         return {
             "adam": self.adam._asdict(),
             "scale": self.scale,
+            "value_scale": self.value_scale.state(),
             "generator": self.generator.get_state(),
             "weights": self.weights,
             "transitions": self.transitions.state(),
@@ -228,6 +251,7 @@ class ConditionedPPO(Agent):
     def load_training(self, state: dict[str, Any]) -> None:
         """The inverse of `training_state`."""
         self.adam, self.scale = AdamState(**state["adam"]), state["scale"]
+        self.value_scale.load_state(state["value_scale"])
         self.generator.set_state(state["generator"].cpu())
         self.weights = state["weights"]
         self.returns.load_state(state["returns"])

@@ -188,6 +188,7 @@ class PPOTrainer(MemberTrainer):
     def train(self, source: Source, length: int, progress: float, *, warming: bool) -> dict[str, Any]:
         """One rollout and its epochs of updates."""
         rows = self.weights.repeat_interleave(self.each, 0)
+        self.learner.ahead = self.settings.rollout_length or length
         with torch.no_grad():
             rollout, _ = collect(
                 source, lambda obs, _: self.learner.behave(self.networks_see(obs)), rows, length,

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from morl import budget
 from morl import weights as preference_weights
 from morl._arrays import Array
 from morl.agent import Agent, Policy
@@ -84,7 +85,7 @@ class MORLD(Agent):
         n = self.spec.num_envs
         if not self.teams[0].tasks:
             self._begin_round()
-        length = min(self.settings.rollout_length, max_steps // n)
+        length = min(self.rollout_length, max_steps // n)
         warming = self.steps < getattr(self.settings, "warmup", 0.0) * self.total_steps
         metrics = self.trainer.train(
             self.transitions, length, self.steps / max(1, self.total_steps), warming=warming
@@ -92,12 +93,27 @@ class MORLD(Agent):
         self.steps += length * n
         self.rollouts += 1
         left = max_steps // n - length
-        last = left < self.settings.rollout_length + self.longest
+        last = left < self.rollout_length + self.longest
         averages: dict[str, Any] = {name: value.mean() for name, value in metrics.items()}
         averages |= self.trainer.returns.report()
         if left > 0 and (last or self.rollouts % self.config.round_length == 0) and not warming:
             averages |= self._exchange(left)
         return averages
+
+    @classmethod
+    def trained_together(cls, config: Config) -> int:
+        """The members in training."""
+        return config.slots or config.population
+
+    @property
+    def rollout_length(self) -> int:
+        """Steps of each environment between two rounds of updates, with the budget as it is."""
+        return self.settings.rollout_length or budget.rollout_length(self.total_steps, self.spec.num_envs)
+
+    @property
+    def round_steps(self) -> int:
+        """Steps of all environments between two rounds of updates."""
+        return self.rollout_length * self.spec.num_envs
 
     def _begin_round(self) -> None:
         """Put the members that are next into training, and start their episodes."""

@@ -15,6 +15,7 @@ import torch
 from gymnasium.spaces import Space
 from torch import Tensor
 
+from morl import budget
 from morl.agents import population, ppo
 from morl.agents.distributions import distribution_for
 from morl.agents.optim import AdamState, adam_init, adam_update
@@ -31,12 +32,13 @@ from morl.threads import Workload
 class PPOSettings:
     """Settings of a PPO learner in a population; steps and minibatches are counted per member."""
 
-    rollout_length: int = 64
-    """Steps of each environment between two rounds of updates."""
+    rollout_length: int = 0
+    """Steps of each environment between two rounds of updates; 0 for as many as the budget allows
+    (`budget.rollout_length`)."""
     epochs: int = 4
     """Passes over each rollout."""
-    minibatch: int = 256
-    """Steps in one update of a member, at most."""
+    minibatch: int = 0
+    """Steps in one update of a member, at most; 0 for an eighth of its rollout, from 64 to 256."""
     lr: float = 1e-3
     """Adam's learning rate at the start; it falls linearly to `lr_end`."""
     lr_end: float = 1e-4
@@ -66,9 +68,8 @@ class PPOSettings:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_positive(
-            self, "rollout_length", "epochs", "minibatch", "lr", "clip", "max_grad_norm", "initial_std"
-        )
+        check_positive(self, "epochs", "lr", "clip", "max_grad_norm", "initial_std")
+        check_positive(self, "rollout_length", "minibatch", zero=True)
         check_positive(self, "lr_end", "value_coefficient", "entropy_coefficient", "entropy_end", zero=True)
         check_unit(self, "gae_lambda")
 
@@ -131,6 +132,8 @@ class PPOPopulation:
         population.hold_memory()
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
+        self.ahead = settings.rollout_length or 1
+        """For how many steps random numbers are drawn at once: K generators are asked one after another."""
         self.luck: list[Tensor] = []
         """Random numbers of the rollout's last steps, the next at the end."""
 
@@ -145,8 +148,8 @@ class PPOPopulation:
 
     def behave(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Actions to learn from (K * N, ...), their log probabilities, and actions for the environment."""
-        if not self.luck:  # a rollout's at once: K generators are asked one after another
-            ahead = self.distribution.draw(self.streams, self.settings.rollout_length)
+        if not self.luck:
+            ahead = self.distribution.draw(self.streams, self.ahead)
             self.luck = list(ahead.unbind(dim=1))[::-1]
         head = self._heads(obs)
         action = self.distribution.sample_from(head, self.luck.pop())
@@ -178,7 +181,7 @@ class PPOPopulation:
         with torch.no_grad():
             data = self._batch(rollout, weights, active)
         steps = data.mask.shape[1]
-        parts = -(-steps // settings.minibatch)
+        parts = -(-steps // (settings.minibatch or budget.minibatch(steps, most=256)))
         everyone = torch.arange(self.size, device=data.mask.device).unsqueeze(1)
         for _ in range(settings.epochs):
             order = self.streams.permutations(steps)

@@ -110,7 +110,7 @@ def run(case: Case, seed: int) -> dict[str, Any]:
                     )
                 )
 
-    env = morl.make_vec(case.env, num_envs=getattr(kind, "default_num_envs", 128))
+    env = morl.make_vec(case.env, num_envs=kind.default_num_envs)
     agent = kind(env, seed=seed, **case.settings)
     agent.learn(case.total_steps, callbacks=[Look()], progress=False)
     asked = morl.evaluate(agent, case.env, weights=weights, episodes=1, members=False)

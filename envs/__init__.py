@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from morl.envs.check import check_env as check_env
     from morl.envs.info_terms import from_info_terms as from_info_terms
     from morl.envs.make import make_vec as make_vec
+    from morl.envs.make import outline as outline
     from morl.envs.momaland import JointEnv as JointEnv
     from morl.envs.momaland import from_parallel as from_parallel
     from morl.envs.registration import register_envs as register_envs
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = attach(
         "Step": "morl.envs.base",
         "check_env": "morl.envs.check",
         "make_vec": "morl.envs.make",
+        "outline": "morl.envs.make",
         "JointEnv": "morl.envs.momaland",
         "from_info_terms": "morl.envs.info_terms",
         "from_parallel": "morl.envs.momaland",

@@ -88,6 +88,42 @@ def make_vec(
     return _from_kind(env, order) if env_id is None else _from_id(env_id, order)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What is known of an environment before it is made."""
+
+    batched: bool
+    """Whether all copies are stepped as one tensor program."""
+    max_episode_steps: int | None
+    """The time limit; None where there is none, or none that is known."""
+
+
+def outline(env: Any, *, backend: str = "auto", **kwargs: Any) -> Outline:
+    """What `make_vec` with these arguments will make, as far as that is known without making it.
+
+    Raises:
+        EnvError: the environment is unknown.
+    """
+    if isinstance(env, str):
+        env = parse_id(env) or env
+    if isinstance(env, InfoTerms):  # the terms of a twin's info are not known: the original is what runs
+        inner = outline(env.env, backend="original", **{**env.kwargs, **kwargs})
+        return replace(inner, batched=False)
+    env_id = gymnasium_id(env) if isinstance(env, str) else None
+    if env_id is None:
+        kind = registry.resolve(env) if isinstance(env, str) else env
+        limit = kwargs.get("max_episode_steps")
+        batched = _is_batched(kind) or (isinstance(kind, type) and issubclass(kind, TensorWrapper))
+        return Outline(batched=batched, max_episode_steps=limit)
+    check_known(env_id)
+    batched = backend in ("auto", "batched") and _batched_twin(env_id) is not None
+    specs = (gymnasium.registry.get(name) for name in (registry.NAMESPACE + env_id, env_id))
+    limits = [spec.max_episode_steps for spec in specs if spec is not None]
+    return Outline(
+        batched=batched, max_episode_steps=kwargs.get("max_episode_steps", limits[0] if limits else None)
+    )
+
+
 @dataclass(frozen=True)
 class _Order:
     """What `make_vec` was asked for, the environment apart."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morl import registry, store, weights
+from morl import budget, registry, store, weights
 from morl.errors import CheckpointError, MorlError, NonFiniteError
 from morl.language import in_both_languages
 from morl.signals import shielded
@@ -99,6 +99,8 @@ class Agent(ABC):
     Config: ClassVar[type]
     deterministic: ClassVar[bool] = True
     """Whether policies act equally whenever they have seen the same, as greedy ones do."""
+    default_num_envs: ClassVar[int] = 64
+    """How many environments it asks for where steps abound."""
     own: bool = True
     """Whether the user vouches for all names in it, such as its environment's: `save` then signs (`morl.trust`)."""
     flattens: ClassVar[bool] = False
@@ -191,6 +193,16 @@ class Agent(ABC):
 
     # --- shared ----------------------------------------------------------------------------------------
 
+    @classmethod
+    def trained_together(cls, config: Any) -> int:
+        """How many policies train side by side, each in as many environments as every other."""
+        return 1
+
+    @property
+    def round_steps(self) -> int | None:
+        """Environment steps between two rounds of updates; None for an agent that updates all along."""
+        return None
+
     def draw_preferences(self, n: int) -> Tensor:
         """Weight vectors (n, m) to train, float32, from the agent's own generator."""
         drawn = self.preferences(n, self.generator, self.device)
@@ -240,6 +252,8 @@ class Agent(ABC):
 
         active: list[Callback] = [*callbacks, *([ProgressBar()] if progress else [])]
         self.total_steps = total_steps
+        if self.round_steps is not None and self.steps == 0:
+            budget.check_rounds(self.name, total_steps, self.round_steps)
         with (
             using(self.choose_threads(threads)),
             ExitStack() as started,

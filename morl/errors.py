@@ -30,3 +30,7 @@ class NonFiniteError(MorlError):
 
 class TrustError(MorlError):
     """A file names code, such as `module:Class`, which its reader has not allowed; nothing was imported."""
+
+
+class BudgetWarning(UserWarning):
+    """A training has too few steps to learn much; the message says how many it needs."""

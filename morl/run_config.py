@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from morl import registry, store
+from morl import budget, registry, store
 from morl._arrays import as_count
 from morl.errors import CheckpointError, MorlError
 from morl.trust import code_names
@@ -57,8 +57,8 @@ class RunConfig:
     """Environment steps in all, over all parallel environments."""
     seed: int = 0
     """Of the agent and its training environments."""
-    num_envs: int = 64
-    """Environments that run in parallel."""
+    num_envs: int | None = None
+    """Environments that run in parallel; None for as many as suit agent, budget and environment."""
     backend: str = "auto"
     """Which implementation to train on, as for `morl.make_vec`."""
     compile: bool = False
@@ -78,7 +78,8 @@ class RunConfig:
                 raise MorlError(f"expected {name} to be a {kind.__name__}, got {getattr(self, name)!r}")
         object.__setattr__(self, "env_kwargs", _json_arguments(self.env_kwargs))
         as_count(self.total_steps, name="the budget (total_steps)")
-        as_count(self.num_envs, name="the number of environments (num_envs)")
+        if self.num_envs is not None:
+            as_count(self.num_envs, name="the number of environments (num_envs)")
         as_count(self.seed, name="the seed", minimum=0)
         if self.evaluation_steps is not None:
             as_count(self.evaluation_steps, name="the steps between two evaluations (evaluation_steps)")
@@ -88,11 +89,26 @@ class RunConfig:
         return code_names(self.env, self.agent, values=[self.env_kwargs, self.settings])
 
     def complete(self) -> RunConfig:
-        """The same with every setting of the agent spelt out, as JSON keeps it; checks agent and settings."""
+        """The same with every setting of the agent spelt out, as JSON keeps it, and the number of environments.
+
+        Checks agent and settings.
+        """
+        import morl
         from morl.agent import make_config, restore_tuples
 
-        config = make_config(registry.agent_class(self.agent), None, restore_tuples(self.settings))
-        return replace(self, settings=json.loads(json.dumps(asdict(config))))
+        kind: Any = registry.agent_class(self.agent)
+        config = make_config(kind, None, restore_tuples(self.settings))
+        num_envs = self.num_envs
+        if num_envs is None:
+            outline = morl.envs.outline(self.env, backend=self.backend, **self.env_kwargs)
+            num_envs = budget.num_envs(
+                self.total_steps,
+                most=kind.default_num_envs,
+                batched=outline.batched,
+                horizon=outline.max_episode_steps,
+                share=kind.trained_together(config),
+            )
+        return replace(self, num_envs=num_envs, settings=json.loads(json.dumps(asdict(config))))
 
 
 def _json_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +184,7 @@ def _checked(document: dict[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     """The configuration in a `config.json`, and what else stands there."""
     said = document["config"]
     given = {e.name: said[e.name] for e in fields(RunConfig) if e.name in FIRST or e.name in said}
+    as_count(said["num_envs"], name="the number of environments (num_envs)")  # decided when a run is created
     details = {name: document[name] for name in ("created", "threads", "versions")}
     created, threads, versions = details.values()
     # Numbers far off would fail only when they are used.

@@ -140,6 +140,8 @@ class Run:
         Raises:
             MorlError: `config` differs in anything else; the message lists it.
         """
+        if config.num_envs is None:
+            config = replace(config, num_envs=self.recorded.num_envs)
         mine, theirs = as_json(self.config), as_json(config.complete())
         different = differences(mine, theirs)
         if different:
@@ -165,7 +167,9 @@ class Run:
                 f"expected the front of this training in {self.path}, found that of another, with seed "
                 f"{front.training_seed}; put the right {FRONT_FILE} back, or --resume to evaluate anew"
             )
-        if front.training_steps is not None and config.total_steps - front.training_steps >= config.num_envs:
+        if front.training_steps is not None and config.total_steps - front.training_steps >= (
+            config.num_envs or 1
+        ):
             warnings.warn(
                 f"{self.path} is to be trained for {config.total_steps:,} steps, its front is that of "
                 f"{front.training_steps:,}; go on with --resume",

@@ -81,7 +81,7 @@ def train_run(
             if not resumed:
                 run.begin()
             # A finished run may be short of its budget by less than one step of all environments.
-            if agent.steps == 0 or config.total_steps - agent.steps >= config.num_envs:
+            if agent.steps == 0 or config.total_steps - agent.steps >= env.num_envs:
                 with beginning.in_doubt():
                     _learn(run, agent, beginning, [*own, *callbacks], progress=progress)
             beginning.make(agent)

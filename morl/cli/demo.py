@@ -15,7 +15,7 @@ from typing import Any
 from morl.cli.options import Demo
 from morl.cli.output import say
 from morl.cli.tables import console, print_tables
-from morl.cli.train import default_num_envs, file_name
+from morl.cli.train import file_name
 from morl.comparison import compare
 from morl.comparison_tables import tables_of
 from morl.runs import Run, RunConfig
@@ -33,7 +33,7 @@ class Entry:
     agent: str
     steps: int
     num_envs: int | None = None
-    """Environments in parallel; None for what the agent asks for."""
+    """Environments in parallel; None for as many as suit agent and budget."""
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -75,7 +75,7 @@ def train(entry: Entry, path: Path, seed: int) -> None:
         agent=entry.agent,
         total_steps=entry.steps,
         seed=seed,
-        num_envs=default_num_envs(entry.agent) if entry.num_envs is None else entry.num_envs,
+        num_envs=entry.num_envs,
         settings=entry.settings,
     )
     Run.create(path, config).train(evaluation_seconds=LOOK_SECONDS)

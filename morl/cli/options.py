@@ -51,7 +51,7 @@ class Train:
     seed: int = 0
     """Seed of the agent and its training environments."""
     num_envs: Annotated[int | None, _named("INT")] = None
-    """Environments in parallel; by default what the agent asks for."""
+    """Environments in parallel; by default as many as suit agent, budget and environment."""
     device: str = "cpu"
     """Where to train, such as cpu or cuda."""
     backend: Backend = "auto"

@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from morl import registry
 from morl.cli.notation import pace
 from morl.cli.options import Train
 from morl.cli.output import say
@@ -15,9 +14,6 @@ from morl.cli.tables import print_comparison
 from morl.comparison import compare
 from morl.errors import MorlError
 from morl.runs import UNBEGUN, Run, RunConfig, is_run, is_unbegun
-
-DEFAULT_NUM_ENVS = 64
-"""Of an agent whose class has no `default_num_envs`."""
 
 EXAMPLE = "morl train deep-sea-treasure-v0 --agent envelope-dqn --steps 1e5"
 
@@ -83,7 +79,7 @@ def config_of(options: Train) -> RunConfig:
         agent=options.agent,
         total_steps=options.steps,
         seed=options.seed,
-        num_envs=default_num_envs(options.agent) if options.num_envs is None else options.num_envs,
+        num_envs=options.num_envs,
         backend=options.backend,
         compile=options.compile,
         device=options.device,
@@ -91,11 +87,6 @@ def config_of(options: Train) -> RunConfig:
         evaluation_steps=pace(options.evaluate_every).steps,
         settings=asdict(getattr(options, "settings")),  # noqa: B009 - a field of the class made for the agent
     )
-
-
-def default_num_envs(agent: str) -> int:
-    """How many environments an agent asks for: `default_num_envs` of its class."""
-    return int(getattr(registry.agent_class(agent), "default_num_envs", DEFAULT_NUM_ENVS))
 
 
 def default_folder(options: Train) -> Path:
