@@ -61,14 +61,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkouts", nargs=2, type=Path, metavar=("OLD", "NEW"))
+    for name in ("old", "new"):
+        parser.add_argument(name, type=Path, metavar=name.upper(), help="the folder of a checkout")
     parser.add_argument("--parts", nargs="+", choices=["demo", "test"], default=["demo", "test"])
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="rounds; default: 1")
     parser.add_argument(
         "--test-arguments", default="", metavar="ARGS", help="of `make test`, such as a folder"
     )
     options = parser.parse_args(argv)
-    old, new = (path.resolve() for path in options.checkouts)
+    old, new = options.old.resolve(), options.new.resolve()
     found: dict[Path, dict[str, list[float]]] = {old: {}, new: {}}
     for _ in range(options.repeats):
         for checkout, seconds in found.items():

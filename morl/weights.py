@@ -6,6 +6,7 @@ scales are not weight vectors: see `morl.utility.chebyshev_scales`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import chain, combinations
 from math import comb
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def finest_lattice(m: int, most: int) -> Array:
 def energy(m: int, n: int, *, seed: int) -> Array:
     """Return n well-spaced weight vectors that minimise the Riesz s-energy (Blank et al. 2021, by pymoo).
 
-    Shape (n, m), in ascending lexicographic order; the corners are among them. Takes a second or so.
+    Shape (n, m), in ascending lexicographic order; the corners are among them. Takes a second or so, the first time.
 
     Raises:
         MorlError: n < m, since the corners alone are m vectors, or m = 1 with n > 1.
@@ -86,10 +87,15 @@ def energy(m: int, n: int, *, seed: int) -> Array:
         raise MorlError(
             f"energy points include all {m} corners: expected n >= {m}, got {n}; or use `dirichlet`"
         )
-    if m == 1:
-        if n > 1:
-            raise MorlError(f"one objective has a single weight vector, [1.0]: expected n=1, got n={n}")
-        return np.ones((1, 1))
+    if m == 1 and n > 1:
+        raise MorlError(f"one objective has a single weight vector, [1.0]: expected n=1, got n={n}")
+    if n == m:
+        return np.eye(m)[::-1].copy()
+    return _energy(m, n, seed).copy()
+
+
+@lru_cache(maxsize=64)  # an agent asks whenever it is made, also when it is loaded
+def _energy(m: int, n: int, seed: int) -> Array:
     from pymoo.util.ref_dirs import RieszEnergyReferenceDirectionFactory
 
     # Not `get_reference_directions("energy", ..., seed=seed)`: pymoo 0.6.2 drops the seed there and uses 1.

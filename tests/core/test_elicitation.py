@@ -240,7 +240,7 @@ def test_points_are_not_changed() -> None:
 # --- the bar ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", ["ball", "rough ball"])
+@pytest.mark.parametrize("shape", ["ball", pytest.param("rough ball", marks=pytest.mark.slow)])
 def test_after_ten_questions_nine_of_ten_users_lose_little(
     shape: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

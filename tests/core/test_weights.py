@@ -46,10 +46,15 @@ def test_partitions_must_be_a_positive_integer(partitions: object) -> None:
 
 
 def test_energy_points_are_valid_well_spaced_and_follow_their_seed() -> None:
-    first, again, other = (weights.energy(3, 12, seed=seed) for seed in (1, 1, 7))
+    first, other = (weights.energy(3, 12, seed=seed) for seed in (1, 7))
+    weights._energy.cache_clear()
+    again = weights.energy(3, 12, seed=1)
     weights.validate(first, 3)
     assert first.shape == (12, 3)
     assert (first == again).all()
+    again[:] = 0
+    assert (first == weights.energy(3, 12, seed=1)).all()
+    assert (weights.energy(3, 3, seed=1) == np.eye(3)[::-1]).all()
     # pymoo's own `get_reference_directions` ignores the seed; see the comment in `energy`.
     assert not (first == other).all()
     for corner in np.eye(3):

@@ -28,13 +28,14 @@ def unsafe(code: str) -> list[str]:
             names = [f"{module}.{alias.name}" for alias in node.names]
             found += names if module.split(".")[0] in MODULES else [name for name in names if name in CALLS]
         elif isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in CALLS:
-            found.append(name)
+            refused = any(ast.unparse(word) == "allow_pickle=False" for word in node.keywords)
+            found += [] if refused else [name]
     return found
 
 
-@pytest.mark.parametrize("path", SOURCE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_pickle_and_no_eval(path: Path) -> None:
-    assert unsafe(path.read_text(encoding="utf-8")) == []
+def test_no_pickle_and_no_eval() -> None:
+    assert len(SOURCE) > 100
+    assert [(path, found) for path in SOURCE if (found := unsafe(path.read_text(encoding="utf-8")))] == []
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,9 @@ def test_no_pickle_and_no_eval(path: Path) -> None:
         ("from torch import load", ["torch.load"]),
         ("import torch\ntorch.save({}, 'x')", ["torch.save"]),
         ("eval('1')", ["eval"]),
+        ("numpy.load(file)", ["numpy.load"]),
+        ("np.load(file, allow_pickle=True)", ["np.load"]),
+        ("np.load(file, allow_pickle=False)", []),
         ("model.eval()\nsafetensors.torch.load(b'')", []),
     ],
 )
