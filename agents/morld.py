@@ -11,7 +11,7 @@ from torch import Tensor
 
 from morl import budget
 from morl import weights as preference_weights
-from morl._arrays import Array
+from morl._arrays import Array, as_seeds
 from morl.agent import Agent, Policy
 from morl.agents import population
 from morl.agents.decomposed import make_trainer
@@ -50,8 +50,9 @@ class MORLD(Agent):
     def __init__(
         self, env: Any, *, seed: int | Sequence[int] = 0, config: Config | None = None, **settings: Any
     ) -> None:
-        seeds = [seed] if isinstance(seed, int) else list(seed)
-        if len(set(seeds)) < max(1, len(seeds)):
+        given = as_seeds(seed)
+        seeds = [s for s in (given if isinstance(given, list) else [given]) if s is not None]
+        if len(set(seeds)) < max(1, len(given) if isinstance(given, list) else 1):
             raise MorlError(f"expected one seed or several different ones, got {seed}")
         super().__init__(env, seed=seeds[0], config=config, **settings)
         config, m = self.config, self.num_objectives

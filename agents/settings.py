@@ -6,8 +6,10 @@ import math
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 from gymnasium.spaces import Box
 
+from morl._arrays import plain
 from morl.errors import MorlError
 from morl.registry import suggest
 from morl.spec import EnvSpec
@@ -17,7 +19,10 @@ def check_types(config: Any) -> None:
     """Refuse settings that are not what their annotations say: numbers, whole ones, choices, layer widths."""
     hints = get_type_hints(type(config))
     for field in fields(config):
-        name, value, hint = field.name, getattr(config, field.name), hints[field.name]
+        name, value, hint = field.name, plain(getattr(config, field.name)), hints[field.name]
+        if hint == tuple[int, ...] and isinstance(value, np.ndarray):
+            value = tuple(value.tolist())
+        object.__setattr__(config, name, value)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if hint is int and not (number and isinstance(value, int)):
             raise MorlError(f"expected {name} to be a whole number (int), got {value!r}")

@@ -10,6 +10,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from morl._arrays import as_count
 from morl.envs.base import BatchedEnv, Step, select
 from morl.envs.wrapper import Stepped, TensorWrapper, per_row
 from morl.errors import EnvError
@@ -35,8 +36,7 @@ class ActionRepeat(TensorWrapper):
     """
 
     def __init__(self, env: Any, repeats: int) -> None:
-        if not isinstance(repeats, int) or repeats < 1:
-            raise EnvError(f"expected repeats >= 1, a whole number, got {repeats!r}")
+        repeats = as_count(repeats, name="repeats", error=EnvError)
         if isinstance(env, TensorWrapper):
             raise EnvError(
                 f"expected the environment itself, got {type(env).__name__}; "

@@ -20,6 +20,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
+from morl._arrays import as_count, as_seeds
 from morl.envs.block import FAULTS, EnvBlock, EnvFactory
 from morl.envs.faults import described
 from morl.envs.view import AgentView
@@ -88,14 +89,15 @@ class Adapter(VectorEnv):
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         """One seed per environment: derived from an integer, or given one by one."""
-        if seed is None:
+        given = as_seeds(seed)
+        if given is None:
             return [None] * self.num_envs
-        if isinstance(seed, Sequence):
-            if len(seed) != self.num_envs:
-                raise EnvError(f"expected {self.num_envs} seeds, one per environment, got {len(seed)}")
-            return list(seed)
+        if isinstance(given, list):
+            if len(given) != self.num_envs:
+                raise EnvError(f"expected {self.num_envs} seeds, one per environment, got {len(given)}")
+            return given
         # 31 bits: some environments still seed NumPy's legacy generator.
-        return [derive_seed(int(seed), i) & 0x7FFFFFFF for i in range(self.num_envs)]
+        return [derive_seed(given, i) & 0x7FFFFFFF for i in range(self.num_envs)]
 
     def _host_actions(self, actions: Any) -> NDArray[Any]:
         array = actions.cpu().numpy() if isinstance(actions, Tensor) else np.asarray(actions)
@@ -289,8 +291,8 @@ class AsyncAdapter(BlockAdapter):
         processes: int | None = None,
         step_timeout: float | None = None,
     ) -> None:
-        if processes is not None and processes < 1:
-            raise EnvError(f"expected at least one process, got processes={processes}")
+        if processes is not None:
+            processes = as_count(processes, name="processes", error=EnvError)
         count = len(env_fns)
         each = -(-count // (processes or cores()))
         blocks = [min(each, count - first) for first in range(0, count, each)]

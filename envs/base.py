@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from morl._arrays import as_count, as_seeds
 from morl.envs.compiling import compiled
 from morl.envs.identity import of_instance
 from morl.errors import EnvError
@@ -123,11 +124,9 @@ class BatchedEnv(VectorEnv):
         compile: bool = False,
         groups: int = 1,
     ) -> None:
-        if num_envs < 1:
-            raise EnvError(f"expected num_envs >= 1, got {num_envs}")
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise EnvError(f"expected max_episode_steps >= 1 or None, got {max_episode_steps}")
-        self.num_envs = num_envs
+        self.num_envs = num_envs = as_count(num_envs, name="num_envs", error=EnvError)
+        if max_episode_steps is not None:
+            max_episode_steps = as_count(max_episode_steps, name="max_episode_steps", error=EnvError)
         self.device = torch.device(device)
         self.dtype = dtype
         self.max_episode_steps = max_episode_steps
@@ -241,16 +240,17 @@ class BatchedEnv(VectorEnv):
         """Start all environments anew. A `seed` restarts the streams, None continues them; a list has one seed for
         each of the `groups`.
         """
-        if isinstance(seed, (list, tuple)):
-            seeds = [int(s) for s in seed if s is not None]
-            if len(seeds) != self.groups or len(seed) != self.groups:
+        given = as_seeds(seed)
+        if isinstance(given, list):
+            seeds = [s for s in given if s is not None]
+            if len(seeds) != self.groups or len(given) != self.groups:
                 raise EnvError(
                     "expected one integer seed for all batched environments, or one for each of the "
-                    f"{self.groups} groups, got a list of {len(seed)}; each environment derives its own numbers"
+                    f"{self.groups} groups, got a list of {len(given)}; each environment derives its own numbers"
                 )
             self.streams = Streams(seeds, self.num_envs, groups=self.groups, device=self.device)
-        elif seed is not None or self.streams is None:
-            first = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+        elif given is not None or self.streams is None:
+            first = int(np.random.SeedSequence().generate_state(1)[0]) if given is None else given
             self.streams = Streams(first, self.num_envs, groups=self.groups, device=self.device)
         self._carry, obs = self.begin(self.draw_reset_noise(self.num_envs, self.streams))
         return obs, {}

@@ -23,6 +23,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from morl._arrays import as_count
 from morl.envs import envpool_rewards
 from morl.envs.adapters import Adapter
 from morl.envs.envpool_rewards import RewardFunction, Seen, Terms
@@ -141,8 +142,7 @@ class EnvPoolAdapter(Adapter):
         physics = physics_of(env_id)
         if max_episode_steps is None:
             max_episode_steps = LIMIT
-        if max_episode_steps < 1:
-            raise EnvError(f"expected max_episode_steps >= 1, got {max_episode_steps}")
+        max_episode_steps = as_count(max_episode_steps, name="max_episode_steps", error=EnvError)
         cost_objective = arguments.pop("cost_objective", physics.cost_objective)
         if physics.cost_objective is None and cost_objective is not None:
             raise EnvError(f"expected arguments that {env_id} takes, got cost_objective")

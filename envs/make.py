@@ -14,6 +14,7 @@ from gymnasium.envs.registration import VectorizeMode, load_env_creator
 from gymnasium.vector import VectorEnv
 
 from morl import registry
+from morl._arrays import as_count
 from morl.envs.adapters import Adapter, AsyncAdapter, SyncAdapter
 from morl.envs.base import BatchedEnv
 from morl.envs.envpool_backend import EnvPoolAdapter, physics_of
@@ -73,8 +74,7 @@ def make_vec(
     if backend not in BACKENDS:
         hint = registry.suggest(str(backend), BACKENDS)
         raise EnvError(f"expected one of the backends {', '.join(BACKENDS)}, got {backend!r}.{hint}")
-    if num_envs < 1:
-        raise EnvError(f"expected num_envs >= 1, got {num_envs}")
+    num_envs = as_count(num_envs, name="num_envs", error=EnvError)
     # Gymnasium's own checks take Python's numbers only.
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in kwargs.items()}
     order = _Order(num_envs, device, backend, compile, step_timeout, plain)

@@ -22,6 +22,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from morl._arrays import as_count
 from morl.envs.action_repeat import ActionRepeat
 from morl.envs.wrapper import ObservationWrapper, Stepped, TensorWrapper, per_row
 from morl.errors import EnvError
@@ -90,11 +91,9 @@ class FrameStackObservation(ObservationWrapper):
         self, env: Any, stack_size: int, *, padding_type: Literal["reset", "zero"] = "reset"
     ) -> None:
         super().__init__(env)
-        if stack_size < 1 or padding_type not in ("reset", "zero"):
-            raise EnvError(
-                "expected stack_size >= 1 and a padding_type of 'reset' or 'zero', "
-                f"got {stack_size} and {padding_type!r}"
-            )
+        stack_size = as_count(stack_size, name="stack_size", error=EnvError)
+        if padding_type not in ("reset", "zero"):
+            raise EnvError(f"expected a padding_type of 'reset' or 'zero', got {padding_type!r}")
         space = self.single_observation_space
         assert isinstance(space, Box), "make_vec flattens"
         self.stack_size = stack_size

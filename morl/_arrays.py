@@ -6,6 +6,7 @@ Nothing here imports torch: a tensor is recognised by its `detach` method, so `i
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -69,12 +70,41 @@ def check_finite(values: Array, name: str) -> None:
         )
 
 
-def as_count(value: Any, *, name: str, minimum: int = 1) -> int:
-    """Return `value` as an int of at least `minimum`; anything else (floats, booleans) is a `MorlError`."""
+def as_count(value: Any, *, name: str, minimum: int = 1, error: type[MorlError] = MorlError) -> int:
+    """Return `value` as an int of at least `minimum`; anything else (floats, booleans) is an `error`.
+
+    Numbers of NumPy and torch are numbers, too, also as arrays without dimensions.
+    """
+    truth = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
     try:
-        count = operator.index(value)
+        count = None if truth else operator.index(value)
     except TypeError:
         count = None
-    if count is None or isinstance(value, (bool, np.bool_)) or count < minimum:
-        raise MorlError(f"expected {name} to be an integer of at least {minimum}, got {value!r}")
+    if count is None or count < minimum:
+        raise error(f"expected {name} to be an integer of at least {minimum}, got {value!r}")
     return count
+
+
+def as_steps(value: Any, *, name: str) -> int:
+    """The same for a number of steps, which may be written as a float that is whole, such as 1e6."""
+    number = plain(value)
+    whole = isinstance(number, float) and number.is_integer()
+    return as_count(int(number) if whole else number, name=name, minimum=0)
+
+
+def as_seeds(seed: Any) -> int | list[int | None] | None:
+    """One seed, or a list of them in which some may be None, or None; `MorlError` for anything else."""
+    if seed is None:
+        return None
+    if isinstance(seed, Sequence) or getattr(seed, "ndim", 0) == 1:
+        return [None if s is None else as_count(s, name="a seed", minimum=0) for s in seed]
+    return as_count(seed, name="the seed", minimum=0)
+
+
+def plain(value: Any) -> Any:
+    """Numbers of NumPy and torch as Python's, within lists, tuples and dictionaries as well; all else as it is."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value

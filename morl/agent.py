@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from morl import budget, registry, store, weights
+from morl._arrays import as_count, as_steps
 from morl.errors import CheckpointError, MorlError, NonFiniteError
 from morl.language import in_both_languages
 from morl.signals import shielded
@@ -120,7 +121,7 @@ class Agent(ABC):
         self.spec = EnvSpec.of(env)
         self.env = None if isinstance(env, EnvSpec) else env
         self.config = make_config(type(self), config, settings)
-        self.seed = seed
+        self.seed = seed = as_count(seed, name="the seed", minimum=0)
         self.device = self.spec.device
         self.env_id, self.num_objectives = self.spec.env_id, self.spec.num_objectives
         self.gamma: float = registry.discount(self.env_id, getattr(self.config, "gamma", None))
@@ -235,7 +236,7 @@ class Agent(ABC):
                 no environment; or a number of threads that is none.
             NonFiniteError: a metric turned NaN or infinite; the message names it and the step.
         """
-        total_steps = int(total_steps)
+        total_steps = as_steps(total_steps, name="the budget (total_steps)")
         if self.env is None:
             raise MorlError(
                 "expected an environment to learn in, this agent was made without; "

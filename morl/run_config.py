@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morl import budget, registry, store
-from morl._arrays import as_count
+from morl._arrays import as_count, plain
 from morl.errors import CheckpointError, MorlError
 from morl.trust import code_names
 
@@ -29,6 +29,17 @@ KINDS: dict[str, type] = {
     "settings": dict,
 }
 """What some of the entries must be, whoever wrote them."""
+
+COUNTS: dict[str, tuple[str, int]] = {
+    "total_steps": ("the budget", 1),
+    "num_envs": ("the number of environments", 1),
+    "seed": ("the seed", 0),
+    "evaluation_steps": ("the steps between two evaluations", 1),
+}
+"""What must be whole numbers, what to call them, and the least that they may be."""
+
+OPTIONAL = ("num_envs", "evaluation_steps")
+"""Which of them may be None."""
 
 FIRST = (
     "env",
@@ -77,12 +88,12 @@ class RunConfig:
             if not isinstance(getattr(self, name), kind):
                 raise MorlError(f"expected {name} to be a {kind.__name__}, got {getattr(self, name)!r}")
         object.__setattr__(self, "env_kwargs", _json_arguments(self.env_kwargs))
-        as_count(self.total_steps, name="the budget (total_steps)")
-        if self.num_envs is not None:
-            as_count(self.num_envs, name="the number of environments (num_envs)")
-        as_count(self.seed, name="the seed", minimum=0)
-        if self.evaluation_steps is not None:
-            as_count(self.evaluation_steps, name="the steps between two evaluations (evaluation_steps)")
+        object.__setattr__(self, "settings", plain(self.settings))
+        for name, (said, least) in COUNTS.items():
+            value = getattr(self, name)
+            if value is not None or name not in OPTIONAL:
+                count = as_count(value, name=f"{said} ({name})", minimum=least)
+                object.__setattr__(self, name, count)
 
     def code_names(self) -> list[str]:
         """All names in it that make Python import what is not registered."""

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from morl import trust
 from morl.errors import CheckpointError, MorlError, TrustError
 from morl.files import read_plain
@@ -249,6 +251,8 @@ def _read_document(path: Path, format: str, version: int) -> tuple[dict[str, Any
 
 def _encode(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
     """`value` as JSON values; its tensors go to `tensors` under the path at which they stand."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):

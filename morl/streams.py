@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from morl._arrays import as_seeds
 from morl.errors import MorlError
 
 
@@ -57,8 +59,11 @@ class Streams:
             )
         self.num_envs = num_envs
         self.device = torch.device(device)
+        given: Any = as_seeds(seed)
         paths = (
-            [(seed, group) for group in range(groups)] if isinstance(seed, int) else [(s, 0) for s in seed]
+            [(s, 0) for s in given]
+            if isinstance(given, list)
+            else [(given, group) for group in range(groups)]
         )
         if len(paths) != groups:
             raise MorlError(f"expected one seed for each of the {groups} generators, got {len(paths)}")

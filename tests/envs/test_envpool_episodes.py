@@ -146,8 +146,8 @@ def test_evaluation_says_whose_physics_it_was() -> None:
         ("mo-hopper-v5", {"healthy_angle_range": 0.2}, "a pair of numbers as healthy_angle_range"),
         ("mo-hopper-v5", {"frame_skip": "four"}, "arguments that mo-hopper-v5 takes"),
         ("mo-halfcheetah-v5", {"cost_objective": False}, "mo-halfcheetah-v5 takes, got cost_objective"),
-        ("mo-hopper-v5", {"max_episode_steps": 0}, "max_episode_steps >= 1"),
-        ("mo-hopper-v5", {"num_envs": 0}, "num_envs >= 1"),
+        ("mo-hopper-v5", {"max_episode_steps": 0}, "max_episode_steps"),
+        ("mo-hopper-v5", {"num_envs": 0}, "num_envs"),
     ],
 )
 def test_what_cannot_be_made_is_explained(env: Any, options: dict[str, Any], message: str) -> None:

@@ -158,7 +158,7 @@ def test_gymnasiums_own_vectorisers_are_explained(counter: type[gymnasium.Env]) 
     [
         ("minecrat-v0", {}, r"unknown id 'minecrat-v0'. Did you mean 'minecart-v0'\?"),
         ("minecart-v0", {"backend": "orginal"}, "Did you mean 'original'"),
-        ("minecart-v0", {"num_envs": 0}, "num_envs >= 1"),
+        ("minecart-v0", {"num_envs": 0}, "num_envs"),
         ("minecart-v0", {"frame_skp": 2}, "minecart-v0 takes.*'frame_skp'"),
         ("minecart-v0", {"frame_skp": 2, "backend": "original"}, "minecart-v0 takes.*'frame_skp'"),
         ("mo-lunar-lander-v3", {"backend": "batched"}, "a batched twin of mo-lunar-lander-v3, found none"),

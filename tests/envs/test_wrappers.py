@@ -309,7 +309,7 @@ def test_wrong_use_is_explained() -> None:
     env = make("batched")
     with pytest.raises(EnvError, match=r"a tensor environment, got TimeLimit.*morl\.make_vec"):
         FrameStackObservation(sea(), 2)
-    with pytest.raises(EnvError, match="stack_size >= 1"):
+    with pytest.raises(EnvError, match="stack_size"):
         FrameStackObservation(env, 0)
     with pytest.raises(EnvError, match="'reset' or 'zero'"):
         FrameStackObservation(env, 2, padding_type="edge")  # type: ignore[arg-type]
