@@ -134,7 +134,9 @@ def test_every_preference_is_answered_by_the_best_policy_found() -> None:
     weights = morl.weights.lattice(2, partitions=10)
     report = morl.evaluate(agent, Bandit, weights=weights, episodes=1, backend="batched")
     np.testing.assert_allclose(
-        (report.returns * weights).sum(axis=1), (weights @ agent.front().returns.T).max(axis=1), atol=1e-6
+        (report.commanded_returns * weights).sum(axis=1),
+        (weights @ agent.front().returns.T).max(axis=1),
+        atol=1e-6,
     )
 
 

@@ -157,7 +157,7 @@ def test_the_best_of_the_archive_answers() -> None:
     weights = morl.weights.lattice(2, partitions=10)
     front = morl.evaluate(agent, Corridor, weights=weights, episodes=1, backend="batched")
     best = (weights @ agent.returns.numpy().T).max(axis=1)
-    np.testing.assert_allclose((front.returns * weights).sum(axis=1), best, rtol=1e-6)
+    np.testing.assert_allclose((front.commanded_returns * weights).sum(axis=1), best, rtol=1e-6)
 
 
 def test_untrained_it_answers_with_its_first_policy() -> None:

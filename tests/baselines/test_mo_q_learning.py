@@ -108,7 +108,7 @@ def test_linear_tables_find_the_convex_front() -> None:
     best = (weights @ corridor_front(GAMMA).T).max(axis=1)
     np.testing.assert_allclose((front.returns * weights).sum(axis=1), best, atol=1e-3)
     asked = morl.evaluate(agent, Corridor, weights=weights, episodes=1, backend="batched")
-    np.testing.assert_allclose((asked.returns * weights).sum(axis=1), best, atol=1e-3)
+    np.testing.assert_allclose((asked.commanded_returns * weights).sum(axis=1), best, atol=1e-3)
 
 
 def test_stochastic_environments_are_averaged() -> None:
