@@ -7,18 +7,22 @@ it stands before those that show or write them.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from morl._arrays import Array
 from morl.agent import Agent, Callback, check_finite
+from morl.cross_fitting import SingleEpisodeWarning
 from morl.errors import CheckpointError
 from morl.evaluation import evaluate, leaves_nothing_to_chance
 from morl.front import Front
 from morl.history import append_evaluation, read_evaluations
-from morl.indicators import UndefinedIndicatorError, hypervolume_estimate
+from morl.indicators import UndefinedIndicatorError, find, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
 from morl.playing import Stage
 from morl.progress import ProgressBar
@@ -225,17 +229,24 @@ def indicators_of(front: Front) -> dict[str, float]:
 
     A hypervolume of many objectives is an estimate; its seeds are always the same, which keeps a curve smooth.
     """
-    values = {"expected_utility": front.expected_utility(), "commanded_utility": front.commanded_utility()}
-    if front.reference_point is not None:
-        with suppress(UndefinedIndicatorError):  # for more objectives than moocore takes
-            # Half-trained policies may well earn less than the reference point: nothing to warn of.
-            values["hypervolume"] = hypervolume_estimate(
-                front.returns,
-                reference_point=front.reference_point,
-                seconds=LOOK_SECONDS,
-                samples=LOOK_SAMPLES,
-            ).value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingleEpisodeWarning)  # somebody's choice, for all looks alike
+        values = {
+            "expected_utility": front.expected_utility(),
+            "commanded_utility": front.commanded_utility(),
+        }
+        if front.reference_point is not None:
+            volume = replace(find("hypervolume"), fn=_volume)
+            with suppress(UndefinedIndicatorError):  # for more objectives than moocore takes
+                values["hypervolume"] = front.estimate(volume, reference_point=front.reference_point).value
     return values
+
+
+def _volume(points: Array, *, reference_point: Array) -> float:
+    """A quick hypervolume. Half-trained policies may well earn less than the reference point: nothing to warn of."""
+    return hypervolume_estimate(
+        points, reference_point=reference_point, seconds=LOOK_SECONDS, samples=LOOK_SAMPLES
+    ).value
 
 
 class Checkpointer(Callback):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from morl import pareto
 from morl._arrays import Array, as_vector
 from morl.comparison_terms import UNION, derived_reference_point, for_sections, points_of, union_front
+from morl.cross_fitting import SingleEpisodeWarning
 from morl.errors import MorlError
 from morl.front import Front
 from morl.indicators import (
@@ -34,6 +36,9 @@ OWN_WEIGHTS = ("commanded-utility",)
 """Indicators that pair each preference with the point that answers it; the others take common weights."""
 
 
+SAID_BELOW = (ReferencePointWarning, SingleEpisodeWarning)
+"""Warnings that the notes of a table say by front."""
+
 SHARED = (("environment", "problem"), ("discount", "gamma"), ("objectives", "objectives"))
 """What fronts must have in common, and the field that holds it."""
 
@@ -52,7 +57,10 @@ class Comparison:
     values: Mapping[str, Mapping[str, float | None]]
     """Label -> indicator name -> value; None where it cannot be computed. Includes the known front."""
     standard_errors: Mapping[str, Mapping[str, float]]
-    """Label -> indicator name -> standard error, of those values that were estimated by sampling."""
+    """Label -> indicator name -> standard error, of those values that depend on chance: on the episodes where these
+    are random, on sampling where the exact value takes long."""
+    sampling_errors: Mapping[str, Mapping[str, float]]
+    """The part of it that is due to sampling."""
     points: Mapping[str, int]
     """Label -> how many different points no other of the same front dominates."""
     outside: Mapping[str, int]
@@ -157,7 +165,9 @@ def _compare_fronts(
     returns = {name: front.returns for name, front in fronts.items()}
     reference_point, derived = _reference_point(fronts, returns, reference_point)
     points, label = _known(first, returns, given) if known else (None, EXACT)
-    everything = [*returns.values()] + ([] if points is None else [points])
+    # Means over some of random episodes may be better than any over all.
+    best = [f.episode_returns.max(axis=1) if f.random else returns[name] for name, f in fronts.items()]
+    everything = best + ([] if points is None else [points])
     shared = {
         "weights": weights,
         "reference_point": reference_point,
@@ -165,15 +175,14 @@ def _compare_fronts(
         "ideal_point": np.max([each.max(axis=0) for each in everything], axis=0),
     }
     used = tuple(indicators().values())
-    values, errors, counts, outside = {}, {}, {}, {}
+    found, counts, outside = {}, {}, {}
     if points is not None:
         if label in fronts:
             raise MorlError(f"expected no front called {label!r}, which is the environment's own; rename it")
-        values[label], errors[label] = _values(used, points, shared, best_for(points, weights))
+        found[label] = _values(used, _obeyed(points, weights, first), shared)
         counts[label] = len(pareto.filter_nondominated(points))
     for name, front in fronts.items():
-        asked = front.commanded_returns, front.weights
-        values[name], errors[name] = _values(used, returns[name], shared, asked)
+        found[name] = _values(used, front, shared)
         counts[name] = len(pareto.filter_nondominated(returns[name]))
         outside[name] = int((returns[name] <= reference_point).any(axis=1).sum())
     return Comparison(
@@ -181,8 +190,9 @@ def _compare_fronts(
         gamma=first.gamma,
         fronts=dict(fronts),
         indicators=used,
-        values=values,
-        standard_errors=errors,
+        values={name: values for name, (values, _, _) in found.items()},
+        standard_errors={name: errors for name, (_, errors, _) in found.items()},
+        sampling_errors={name: sampling for name, (_, _, sampling) in found.items()},
         points=counts,
         outside=outside,
         weights=weights,
@@ -219,9 +229,22 @@ def _known(first: Front, returns: Mapping[str, Array], given: Any) -> tuple[Arra
     return points, label
 
 
-def best_for(points: Array, weights: Array) -> tuple[Array, Array]:
-    """The best point (n, m) for each weight vector (n, m), and the weights: what perfect obedience earns."""
-    return points[np.argmax(weights @ points.T, axis=1)], weights
+def best_for(points: Array, weights: Array) -> NDArray[np.int64]:
+    """The row of the best point (k, m) for each weight vector (n, m): whom perfect obedience follows."""
+    rows: NDArray[np.int64] = np.argmax(weights @ points.T, axis=1)
+    return rows
+
+
+def _obeyed(points: Array, weights: Array, like: Front) -> Front:
+    """The front of known points (k, m) where every weight vector (n, m) is answered by the best of them."""
+    return Front.from_points(
+        points,
+        env_id=like.env_id,
+        gamma=like.gamma,
+        objectives=like.objectives,
+        weights=weights,
+        answers=best_for(points, weights),
+    )
 
 
 def _check_alike(fronts: Mapping[str, Front]) -> Front:
@@ -248,31 +271,35 @@ def _common_weights(fronts: Mapping[str, Front]) -> tuple[Array, bool]:
 
 
 def _values(
-    used: tuple[Indicator, ...],
-    points: Array,
-    shared: dict[str, Any],
-    commanded: tuple[Array | None, Array | None],
-) -> tuple[dict[str, float | None], dict[str, float]]:
-    """Every indicator of one front, None where it has no value; standard errors of those that were estimated."""
+    used: tuple[Indicator, ...], front: Front, shared: dict[str, Any]
+) -> tuple[dict[str, float | None], dict[str, float], dict[str, float]]:
+    """Every indicator of one front, None where it has no value; standard errors of those that depend on chance, and
+    the part of them that is due to sampling.
+    """
     values: dict[str, float | None] = {}
     errors: dict[str, float] = {}
+    sampling: dict[str, float] = {}
     for indicator in used:
         own = indicator.name in OWN_WEIGHTS
-        subject = commanded[0] if own else points
+        rows = front.answering if own else None
         needs = {
-            name: commanded[1] if own and name == "weights" else shared.get(name) for name in indicator.needs
+            name: front.weights if own and name == "weights" else shared.get(name) for name in indicator.needs
         }
         values[indicator.name] = None
         if any(value is None for value in needs.values()):
             continue
+        error = 0.0
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             # What has no value, such as the distance of a ratio from zero, is shown as none.
             with suppress(UndefinedIndicatorError):
-                values[indicator.name] = indicator.fn(subject, **needs)
+                values[indicator.name], error = front.estimate(indicator, rows=rows, **needs)
         for warning in caught:
             if isinstance(warning.message, ApproximationWarning):
-                errors[indicator.name] = warning.message.standard_error
-            elif not issubclass(warning.category, ReferencePointWarning):  # `outside` says that by front
+                sampling[indicator.name] = warning.message.standard_error
+            elif not issubclass(warning.category, SAID_BELOW):
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return values, errors
+        error = float(np.hypot(0.0 if np.isnan(error) else error, sampling.get(indicator.name, 0.0)))
+        if error > 0:
+            errors[indicator.name] = error
+    return values, errors, sampling

@@ -92,9 +92,17 @@ def run_table(
         Column("steps", spare=True),
         Column("time", spare=True),
     )
-    by_row = {_row_name(comparison, label): values for label, values in comparison.values.items()}
     cells = [
-        _cells(indicator, {row: (values[indicator.name], None) for row, values in by_row.items()})
+        _cells(
+            indicator,
+            {
+                _row_name(comparison, label): (
+                    values[indicator.name],
+                    comparison.standard_errors[label].get(indicator.name),
+                )
+                for label, values in comparison.values.items()
+            },
+        )
         for indicator in chosen
     ]
     names = without_shared_folders(list(comparison.fronts))
@@ -126,7 +134,7 @@ def group_table(
     )
     cells = []
     for indicator in chosen:
-        entries: dict[str | None, tuple[float | None, Interval | None]] = {}
+        entries: dict[str | None, tuple[float | None, Interval | float | None]] = {}
         if comparison.known is not None:
             entries[None] = comparison.values[comparison.known_label][indicator.name], None
         for group in groups:
@@ -163,7 +171,7 @@ def overall_table(found: StudyComparison) -> Table:
         cells = [
             Cell(
                 number(overall.iqm[group]),
-                _interval(overall.intervals[group]),
+                _spread(overall.intervals[group]),
                 best=len(groups) > 1 and overall.iqm[group] == best[overall.indicator],
             )
             if group in overall.iqm
@@ -224,7 +232,7 @@ def _row_name(comparison: Comparison, label: str) -> str | None:
 
 
 def _cells(
-    indicator: Indicator, entries: Mapping[str | None, tuple[float | None, Interval | None]]
+    indicator: Indicator, entries: Mapping[str | None, tuple[float | None, Interval | float | None]]
 ) -> dict[str | None, Cell]:
     """The column of an indicator by row: all with the same decimals, the best of several rows marked.
 
@@ -240,10 +248,10 @@ def _cells(
     return {
         row: Cell(
             number(value, column),
-            _interval(interval, column),
+            _spread(spread, column),
             best=best is not None and rivals.get(row) == best,
         )
-        for row, (value, interval) in entries.items()
+        for row, (value, spread) in entries.items()
     }
 
 
@@ -255,8 +263,11 @@ def _estimated(estimate: Estimate | None, statistic: str) -> tuple[float | None,
     return estimate.median, estimate.median_interval
 
 
-def _interval(interval: Interval | None, column: Sequence[float | None] = ()) -> str:
-    if interval is None:
+def _spread(spread: Interval | float | None, column: Sequence[float | None] = ()) -> str:
+    """What stands beside a number: an interval, or a standard error."""
+    if spread is None:
         return ""
-    low, high = (number(value, column) for value in interval)
+    if isinstance(spread, float):
+        return f"± {number(spread, column)}"
+    low, high = (number(value, column) for value in spread)
     return f"[{low}, {high}]"

@@ -75,7 +75,7 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
         )
     shares = [
         errors["hypervolume"] / value
-        for label, errors in comparison.standard_errors.items()
+        for label, errors in comparison.sampling_errors.items()
         if "hypervolume" in errors and (value := comparison.values[label]["hypervolume"])
     ]
     if shares:
@@ -95,6 +95,26 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
     elif outside.total():
         counts = [f"{count} of {total[name]} of {name}" for name, count in outside.items() if count]
         lines.append(f"points not above the reference point, so not in the hypervolume: {listed(counts)}")
+    played = {label: front for label, front in fronts.items() if front.random is not False}
+    counts_of = {front.episodes: None for front in played.values()}
+    if len(counts_of) > 1:
+        counted = [
+            f"{count} of {those(label for label, front in played.items() if front.episodes == count)}"
+            for count in counts_of
+        ]
+        lines.append(f"episodes per point differ, and with them the errors: {'; '.join(counted)}")
+    several = [label for label, front in played.items() if front.episodes > 1]
+    if several:
+        lines.append(
+            "episodes are random: the best points are chosen by one half of them and valued by the other; ± is a "
+            f"standard error over episodes: {those(several)}"
+        )
+    single = [label for label, front in played.items() if front.episodes == 1]
+    if single:
+        lines.append(
+            "one episode per point: if episodes are random, the luckiest points count as the best, and hypervolume, "
+            f"expected utility and losses look too good; evaluate with more: {those(single)}"
+        )
     beyond = _beyond_known(comparison)
     if beyond:
         merit = ", if not by merit" if comparison.known_label in (BEST_KNOWN, KNOWN) else ""

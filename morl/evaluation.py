@@ -110,7 +110,8 @@ def evaluate(
             outcome = follow(range(first))
             if first < most and not outcome.alike():
                 outcome = outcome.and_then(follow(range(first, most)))
-    known = {"evaluation_seed": seed, "gamma": gamma, "role": role, "deterministic": certain or None, **facts}
+    determined = True if certain else False if getattr(agent, "deterministic", None) is False else None
+    known = {"evaluation_seed": seed, "gamma": gamma, "role": role, "deterministic": determined, **facts}
     return _front(agent, vec, commands, outcome, **known)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from morl import indicators, pareto
+from morl import indicators, pareto, registry
 from morl._arrays import Array, as_points
+from morl.cross_fitting import Estimate, SingleEpisodeWarning, estimate
 from morl.errors import MorlError
 from morl.front_fields import SCHEMA_VERSION, Role, checked_fields, installed_versions
+from morl.indicators import Indicator
 from morl.problem import problem_name
 from morl.utility import UtilityFunction, linear
 
@@ -182,6 +185,23 @@ class Front:
         return error
 
     @property
+    def random(self) -> bool | None:
+        """Whether the episodes of a point differ; None where a single one cannot tell.
+
+        Points that came without episodes are what they are.
+        """
+        if (
+            self.role == "exact"
+            or self.deterministic
+            or (self.episodes == 1 and self.episode_lengths is None)
+        ):
+            return False
+        if self.episodes > 1:
+            return bool((self.episode_returns != self.episode_returns[:, :1]).any())
+        card = registry.get_card(self.env_id) if self.ordinary and self.deterministic is None else None
+        return False if card is not None and card.deterministic else None
+
+    @property
     def answering(self) -> NDArray[np.int64] | None:
         """The row of the point that answers each preference, shape (W,); None for a front without preferences."""
         if self.weights is None:
@@ -228,29 +248,67 @@ class Front:
         """Return the front of the points whose mean returns no other dominates; of equal ones the first."""
         return self.subset(pareto.is_nondominated(self.returns))
 
+    def estimate(self, indicator: str | Indicator, *, rows: Any = None, **needs: Any) -> Estimate:
+        """An indicator of the mean returns, and its standard error over the episodes.
+
+        Where episodes are random, an indicator that chooses among points chooses them on other episodes than it
+        values them on (`morl.cross_fitting`): a maximum of means is too large. A single random episode does not allow
+        this; there is a `SingleEpisodeWarning` then.
+
+        Args:
+            indicator: one of `morl.indicators.indicators()`, or its name.
+            rows: which points, in which order; by default all.
+            needs: what the indicator needs beside points.
+
+        >>> front = Front.from_points([[1, -1], [2, -3]], env_id="toy", gamma=1.0, objectives=["gain", "time"])
+        >>> front.estimate("hypervolume", reference_point=[0, -4])
+        Estimate(value=4.0, standard_error=0.0)
+        """
+        if isinstance(indicator, str):
+            indicator = indicators.find(indicator)
+        episodes = self.episode_returns if rows is None else self.episode_returns[rows]
+        random = self.random
+        if random and self.episodes > 1:
+            return estimate(indicator, episodes, **needs)
+        if random is not False and indicator.under_noise == "cross-fitted":
+            warnings.warn(
+                SingleEpisodeWarning(
+                    f"the {indicator.name} of a front with a single random episode for each point is too good: what "
+                    "it takes for the best points are the luckiest; evaluate with more episodes"
+                ),
+                stacklevel=3,
+            )
+        value = indicator.fn(episodes.mean(axis=1), **needs)
+        return Estimate(value, 0.0 if random is False else float("nan"))
+
     def hypervolume(self, reference_point: Any = None) -> float:
-        """Return the hypervolume over `reference_point` (m,), by default the front's own."""
+        """Return the hypervolume over `reference_point` (m,), by default the front's own; see `estimate`."""
         reference = self.reference_point if reference_point is None else reference_point
         if reference is None:
             raise MorlError(
                 f"{self.env_id} has no default reference point: pass hypervolume(reference_point=...)"
             )
-        return indicators.hypervolume(self.returns, reference_point=reference)
+        return self.estimate("hypervolume", reference_point=reference).value
 
     def expected_utility(self, weights: Any = None, utility: str | UtilityFunction = linear) -> float:
-        """Return the mean over weights (n, m), by default the front's own, of the best point's utility."""
-        return indicators.expected_utility(self.returns, weights=self._weights_or(weights), utility=utility)
+        """Return the mean over weights (n, m), by default the front's own, of the best point's utility; see
+        `estimate`.
+        """
+        return self.estimate("expected-utility", weights=self._weights_or(weights), utility=utility).value
 
     def commanded_utility(self, utility: str | UtilityFunction = linear) -> float:
         """Return the mean over preferences of the utility of the point that answers each."""
         if self.weights is None:
             raise MorlError("this front has no preference behind its points, so nothing was commanded")
-        return indicators.commanded_utility(self.commanded_returns, weights=self.weights, utility=utility)
+        return self.estimate(
+            "commanded-utility", rows=self.answering, weights=self.weights, utility=utility
+        ).value
 
     def maximum_utility_loss(
         self, reference_front: Front | Any, weights: Any = None, utility: str | UtilityFunction = linear
     ) -> float:
-        """Return the most utility that a weight loses against `reference_front`, a Front or points (l, m).
+        """Return the most utility that a weight loses against `reference_front`, a Front or points (l, m); see
+        `estimate`.
 
         Args:
             reference_front: such as an exact front; a `Front` must have the same discount.
@@ -265,9 +323,12 @@ class Front:
                     f"gamma={reference_front.gamma}"
                 )
             reference = reference_front.returns
-        return indicators.maximum_utility_loss(
-            self.returns, weights=self._weights_or(weights), reference_front=reference, utility=utility
-        )
+        return self.estimate(
+            "maximum-utility-loss",
+            weights=self._weights_or(weights),
+            reference_front=reference,
+            utility=utility,
+        ).value
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the front as JSON, replacing the file at once, and return its path.

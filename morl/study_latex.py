@@ -69,6 +69,8 @@ def _cell(cell: Cell) -> str:
     value = _math(cell.text, bold=cell.best) if NUMBER.fullmatch(cell.text) else escape(cell.text)
     if not cell.interval:
         return value
+    if cell.interval.startswith("±"):
+        return rf"{value} {{\scriptsize $\pm$ {_math(cell.interval.removeprefix('± '))}}}"
     low, high = cell.interval.strip("[]").split(", ")
     return rf"{value} {{\scriptsize [{_math(low)}, {_math(high)}]}}"
 

@@ -11,7 +11,7 @@ class Cell:
 
     text: str = ""
     interval: str = ""
-    """`[850.12, 855.03]`, beside the text or below it."""
+    """`[850.12, 855.03]` or `± 1.32`, beside the text or below it."""
     best: bool = False
     """The best of its column."""
 

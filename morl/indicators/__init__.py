@@ -19,7 +19,7 @@ from morl.indicators.distances import (
     r2_exact,
 )
 from morl.indicators.overlap import coverage, crf1
-from morl.indicators.registry import ENTRY_POINT_GROUP, INDICATORS, Indicator, for_each, indicators
+from morl.indicators.registry import ENTRY_POINT_GROUP, INDICATORS, Indicator, find, for_each, indicators
 from morl.indicators.spread import cardinality, spacing, sparsity
 from morl.indicators.utilities import (
     WeightSampler,
@@ -57,6 +57,7 @@ __all__ = [
     "exact_seconds",
     "expected_utilities",
     "expected_utility",
+    "find",
     "for_each",
     "hypervolume",
     "hypervolume_contributions",

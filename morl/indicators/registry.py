@@ -18,6 +18,7 @@ from morl.indicators.overlap import coverage, crf1
 from morl.indicators.spread import cardinality, spacing, sparsity
 from morl.indicators.utilities import commanded_utility, expected_utility, maximum_utility_loss
 from morl.indicators.volume import MOST_OBJECTIVES, hypervolume
+from morl.registry import suggest
 
 ENTRY_POINT_GROUP = "morl.indicators"
 
@@ -41,6 +42,10 @@ class Indicator:
     """Whether tables show it unasked; the others are computed all the same."""
     objectives: tuple[int, int | None] = (1, None)
     """The least and the most objectives that it holds for; None for no limit."""
+    under_noise: Literal["cross-fitted", "averaged", "plain"] = "cross-fitted"
+    """How a front computes it whose episodes are random: "cross-fitted" because it chooses among means (see
+    `morl.cross_fitting`), "averaged" where it chooses nothing; "plain", without standard error, where it counts
+    points or says how they lie."""
 
 
 def _own(
@@ -51,6 +56,7 @@ def _own(
     *,
     default: bool = False,
     objectives: tuple[int, int | None] = (1, None),
+    under_noise: Literal["cross-fitted", "averaged", "plain"] = "cross-fitted",
 ) -> Indicator:
     return Indicator(
         name=fn.__name__.replace("_", "-"),
@@ -60,6 +66,7 @@ def _own(
         description=description,
         default=default,
         objectives=objectives,
+        under_noise=under_noise,
     )
 
 
@@ -87,6 +94,7 @@ INDICATORS: dict[str, Indicator] = {
             ("weights",),
             "mean over weights of the utility of the policy asked for that weight",
             default=True,
+            under_noise="averaged",
         ),
         _own(
             maximum_utility_loss,
@@ -130,20 +138,29 @@ INDICATORS: dict[str, Indicator] = {
             "higher",
             ("reference_front",),
             "share of a reference front that is weakly dominated (C-metric)",
+            under_noise="plain",
         ),
         _own(
             crf1,
             "higher",
             ("reference_front",),
             "F1 score of finding the points of a reference front, within 1 %",
+            under_noise="plain",
         ),
-        _own(cardinality, "higher", (), "different points that no other dominates"),
-        _own(spacing, "lower", (), "how unevenly the points lie; not whether they are good"),
+        _own(cardinality, "higher", (), "different points that no other dominates", under_noise="plain"),
+        _own(
+            spacing,
+            "lower",
+            (),
+            "how unevenly the points lie; not whether they are good",
+            under_noise="plain",
+        ),
         _own(
             sparsity,
             "lower",
             (),
             "mean squared gap between the points; misleading, blind to what is missing",
+            under_noise="plain",
         ),
     )
 }
@@ -167,6 +184,16 @@ def indicators() -> dict[str, Indicator]:
         else:
             known[indicator.name] = indicator
     return known
+
+
+def find(name: str) -> Indicator:
+    """The indicator of this name; `MorlError` with the nearest name where there is none."""
+    known = INDICATORS if name in INDICATORS else indicators()
+    if name not in known:
+        raise MorlError(
+            f"expected an indicator, got {name!r}.{suggest(name, known)} Known: {', '.join(known)}"
+        )
+    return known[name]
 
 
 def for_each(indicator: Callable[..., float] | Indicator, fronts: Any, **options: Any) -> Array:

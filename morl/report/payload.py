@@ -216,6 +216,9 @@ def _scores(
             for indicator in used
         ],
         "runs": [row(comparison.values[entry.label]) for entry in entries],
+        "errors": [
+            [number(comparison.standard_errors[entry.label].get(name)) for name in names] for entry in entries
+        ],
         "known": None if known_apart(comparison) is None else row(comparison.values[comparison.known_label]),
         "groups": {
             group: [_estimate(values[name]) if name in values else None for name in names]

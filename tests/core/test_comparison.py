@@ -32,7 +32,7 @@ def exact() -> np.ndarray:
 
 
 def test_a_perfect_agent_equals_the_exact_front(exact: np.ndarray) -> None:
-    points, _ = best_for(exact, WEIGHTS)
+    points = exact[best_for(exact, WEIGHTS)]
     found = compare({"perfect": front(points, weights=WEIGHTS)}, reference_point=[0, -50])
     perfect, known = found.values["perfect"], found.values["exact front"]
     assert perfect["commanded-utility"] == pytest.approx(known["commanded-utility"])
@@ -42,7 +42,7 @@ def test_a_perfect_agent_equals_the_exact_front(exact: np.ndarray) -> None:
 
 
 def test_an_agent_that_ignores_its_preference_is_seen(exact: np.ndarray) -> None:
-    points, _ = best_for(exact, WEIGHTS)
+    points = exact[best_for(exact, WEIGHTS)]
     values = compare({"disobedient": front(points[::-1], weights=WEIGHTS)}).values
     assert values["disobedient"]["expected-utility"] == pytest.approx(
         values["exact front"]["expected-utility"]

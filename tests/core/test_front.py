@@ -71,7 +71,8 @@ def test_standard_errors_are_those_of_the_textbook(returns: np.ndarray) -> None:
 
 
 def test_indicators_by_hand() -> None:
-    front = a_front()
+    means = EPISODES.mean(axis=1, keepdims=True).repeat(2, axis=1)
+    front = a_front(episode_returns=means)
     # Boxes above (0, -10): (2, 8), (8, 5), (0.5, 1): 8 * 5 + 2 * 3.
     assert front.hypervolume() == 46.0
     # Best for (1/4, 3/4): (2, -2); for (1, 0) and (1/2, 1/2): (8, -5).

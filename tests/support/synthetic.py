@@ -82,7 +82,7 @@ def write_run(
     card = registry.get_card(env_id)
     m = known.shape[1]
     weights = default_weights(m)
-    best, _ = best_for(known, weights)
+    best = known[best_for(known, weights)]
     span = np.ptp(known, axis=0) + 1e-9
 
     def returns(missing: float, count: int) -> np.ndarray:

@@ -59,9 +59,10 @@ function estimateCell(estimate, best, write) {
 
 function runScores(run, used, best, write, child) {
   const { scores } = environment;
-  const values = used.map(({ i }) => scores.runs[run.place][i]);
+  const [values, errors] = [scores.runs, scores.errors].map((rows) => used.map(({ i }) => rows[run.place][i]));
   return element("tr", { class: child ? "child" : "" }, nameCell(run.style, child ? `\u200e${run.text}` : run.style.name), element("td", {}, number(scores.points[run.place])),
-    ...values.map((value, c) => element("td", { class: !child && value !== null && value === best[c] ? "winner" : "" }, write[c](value))));
+    ...values.map((value, c) => element("td", { class: !child && value !== null && value === best[c] ? "winner" : "" }, write[c](value),
+      errors[c] === null ? null : element("div", { class: "quiet" }, `± ${write[c](errors[c])}`))));
 }
 
 /** A note as a sentence of its own. */
