@@ -102,7 +102,8 @@ class Front:
     optimal_among: str | None = None
     """Of an exact front: no policy of which is better, and by which criterion."""
     deterministic: bool | None = None
-    """Whether it is known that all episodes of a point are the same, however few were played; None if not."""
+    """Whether all episodes of a point are known to be the same, however few were played; False where policies act by
+    chance, None where nothing is known beyond the episodes."""
     versions: Mapping[str, str] = field(default_factory=installed_versions)
     """Versions of Python and of the packages at the time of the evaluation."""
     schema_version: int = SCHEMA_VERSION

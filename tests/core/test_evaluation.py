@@ -185,7 +185,7 @@ def test_a_card_saves_the_second_episode() -> None:
     assert front(Down, env_kwargs={"max_episode_steps": 50}).episodes == 2
     assert front(Down, partial(make_original, "deep-sea-treasure-v0")).episodes == 2
     guessed = front(Guess)
-    assert (guessed.episodes, guessed.deterministic) == (20, None)
+    assert (guessed.episodes, guessed.deterministic) == (20, False)
 
 
 def test_few_copies_and_the_same_numbers_in_other_processes(
