@@ -204,7 +204,8 @@ class ConditionedPPO(Agent):
 
     def workload(self) -> Workload:
         """One minibatch."""
-        size = min(self.config.minibatch, self.config.rollout_length * self.spec.num_envs)
+        size = self.round_steps
+        size = min(size, self.config.minibatch or budget.minibatch(size, most=2048))
         obs, weights = (
             torch.zeros(size, width, device=self.device)
             for width in (flat_observations(self.spec), self.num_objectives)

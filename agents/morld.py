@@ -192,7 +192,7 @@ class MORLD(Agent):
 
     def workload(self) -> Workload:
         """One minibatch of all members in training."""
-        return self.trainer.learner.workload()
+        return self.trainer.learner.workload(self.rollout_length)
 
     # --- several seeds -----------------------------------------------------------------------------------
 

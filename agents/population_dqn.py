@@ -244,8 +244,8 @@ class DQNPopulation:
             active=active,
         )
 
-    def workload(self) -> Workload:
-        """One minibatch of all members."""
+    def workload(self, length: int) -> Workload:
+        """One minibatch of all members, whatever the length of rollouts."""
         obs, weights = (
             torch.ones(self.size, self.settings.minibatch, width, device=self.device)
             for width in (self.obs_dim, self.channels)

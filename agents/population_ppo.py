@@ -223,9 +223,10 @@ class PPOPopulation:
             active=active,
         )
 
-    def workload(self) -> Workload:
-        """One minibatch of all members."""
-        size = min(self.settings.minibatch, self.settings.rollout_length * self.each)
+    def workload(self, length: int) -> Workload:
+        """One minibatch of all members, from rollouts of so many steps."""
+        size = self.each * length
+        size = min(size, self.settings.minibatch or budget.minibatch(size, most=256))
         obs = torch.zeros(self.size, size, self.obs_dim, device=self.device)
         weights = torch.ones(self.size, 1, self.channels, device=self.device)
         batch = ppo.blank_batch(self.network, self.members.theta, obs, weights)

@@ -114,7 +114,9 @@ class SingleObjective(Agent):
 
     def workload(self) -> Workload | None:
         """That of a learner."""
-        return self._learner(self.spec, 0).workload()
+        learner = self._learner(self.spec, 0)
+        learner.total_steps = self.total_steps // len(self.lattice)
+        return learner.workload()
 
     @torch.no_grad()
     def act(self, obs: Tensor, weights: Tensor) -> Tensor:

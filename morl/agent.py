@@ -268,7 +268,7 @@ class Agent(ABC):
     def choose_threads(self, threads: Threads = "auto") -> int:
         """How many threads `learn` computes with, given its argument."""
         if threads != "auto" or self.threads is None:
-            self.threads = choose(threads, self.workload() if self.device.type == "cpu" else None)
+            self.threads = choose(threads, self.workload if self.device.type == "cpu" else None)
         return self.threads
 
     def _train(self, callbacks: Sequence[Callback], total_steps: int) -> None:

@@ -105,7 +105,7 @@ def evaluate(
         gamma = registry.discount(vec.env_id, getattr(agent, "gamma", None) if gamma is None else gamma)
         facts = facts_of(vec, commands.num_objectives, gamma, known=role == "report")
         follow = partial(play, commands.asked, stage, of=most, seed=seed, gamma=gamma, max_steps=max_steps)
-        work = _acting(agent, vec, commands.asked[0].commands) if commands.members is None else None
+        work = partial(_acting, agent, vec, commands.asked[0].commands) if commands.members is None else None
         with torch.no_grad(), using(choose(threads, work)):
             outcome = follow(range(first))
             if first < most and not outcome.alike():
@@ -145,7 +145,7 @@ def _acting(agent: Any, vec: Any, preferences: Tensor) -> Workload | None:
     if vec.device.type != "cpu":
         return None
     rows = preferences[: vec.num_envs]
-    return partial(agent.act, rows.new_zeros(len(rows), *vec.single_observation_space.shape), rows)
+    return partial(agent.act_on_tensors, rows.new_zeros(len(rows), *vec.single_observation_space.shape), rows)
 
 
 def _learned_from_vectors(agent: Any) -> bool:

@@ -98,13 +98,13 @@ def checked(threads: Any) -> Threads:
     return as_count(threads, name="threads")
 
 
-def choose(threads: Threads, workload: Workload | None = None) -> int:
+def choose(threads: Threads, prepare: Callable[[], Workload | None] | None = None) -> int:
     """The number of threads to compute with.
 
     Args:
         threads: the number itself; or "auto" for that of the training around, else `OMP_NUM_THREADS`, else one
             unless more make the workload faster.
-        workload: is measured; without it "auto" is one thread.
+        prepare: makes the workload that is measured, if it comes to that; without one "auto" is one thread.
 
     Raises:
         MorlError: `threads` is neither "auto" nor a count.
@@ -120,7 +120,8 @@ def choose(threads: Threads, workload: Workload | None = None) -> int:
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
     most = min(free_cores(), torch.get_num_threads())
-    return 1 if workload is None or most == 1 else _fastest(workload, most)
+    workload = prepare() if prepare is not None and most > 1 else None
+    return 1 if workload is None else _fastest(workload, most)
 
 
 @contextmanager

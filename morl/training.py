@@ -74,6 +74,7 @@ def train_run(
             agent.training_id = run.training_id
             resumed = state is not None and run.restore(agent, state)
             state = None  # as large as the agent
+            agent.total_steps = config.total_steps  # on which the size of its updates depends
             number = agent.choose_threads(run.threads if threads is None else threads)
             if resumed:
                 run.warn_of_changes(number)

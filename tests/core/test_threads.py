@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import small_agent
+from tiny import SMALL, small_agent
 from toys import Corridor, CorridorWalker
 
 import morl
 from morl import threads
+from morl.agents import dqn, ppo
 from morl.errors import MorlError
+
+BUDGET = 256
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +52,12 @@ def halving(limit: int) -> dict[int, float]:
 @pytest.mark.parametrize("pays", [1, 2, 4, 8])
 def test_as_many_threads_as_pay(monkeypatch: pytest.MonkeyPatch, pays: int) -> None:
     clock = Clock(monkeypatch, halving(pays))
-    assert threads.choose("auto", clock) == pays
+    assert threads.choose("auto", lambda: clock) == pays
     assert clock.now < 1 and torch.get_num_threads() == 8
 
 
 def test_a_small_gain_is_no_gain(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert threads.choose("auto", Clock(monkeypatch, {1: 0.011, 2: 0.010})) == 1
+    assert threads.choose("auto", lambda: Clock(monkeypatch, {1: 0.011, 2: 0.010})) == 1
 
 
 def test_every_round_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,28 +69,28 @@ def test_every_round_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         if clock.now > 0.4 and torch.get_num_threads() == 2:
             clock.now += 0.1
 
-    assert threads.choose("auto", disturbed) == 1
+    assert threads.choose("auto", lambda: disturbed) == 1
 
 
 def test_load_and_torch_are_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, halving(8))
     monkeypatch.setattr(os, "getloadavg", lambda: (5.2, 0.0, 0.0))
-    assert threads.choose("auto", clock) == 3
+    assert threads.choose("auto", lambda: clock) == 3
     torch.set_num_threads(2)
-    assert threads.choose("auto", clock) == 2
+    assert threads.choose("auto", lambda: clock) == 2
     clock.calls = 0
     monkeypatch.setattr(os, "getloadavg", lambda: (70.0, 0.0, 0.0))
-    assert threads.choose("auto", clock) == 1 and clock.calls == 0
+    assert threads.choose("auto", lambda: clock) == 1 and clock.calls == 0
 
 
 def test_what_is_said_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, halving(8))
     assert threads.choose("auto") == 1  # nothing to measure
-    assert threads.choose(5, clock) == 5
+    assert threads.choose(5, lambda: clock) == 5
     monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
-    assert threads.choose("auto", clock) == 3 and threads.choose(2, clock) == 2
+    assert threads.choose("auto", lambda: clock) == 3 and threads.choose(2, lambda: clock) == 2
     with threads.using(6):
-        assert threads.choose("auto", clock) == 6
+        assert threads.choose("auto", lambda: clock) == 6
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert threads.choose("auto") == 1 and clock.calls == 0
 
@@ -153,25 +156,49 @@ def test_the_process_gets_its_number_back() -> None:
     assert afresh == [8]
 
 
+FOLLOWING = {"rollout_length": 0, "minibatch": 0}
+"""Settings that are derived from the budget."""
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
         ("conditioned-ppo", {}),
+        ("conditioned-ppo", FOLLOWING),
         ("envelope-dqn", {}),
         ("morld", {}),
+        ("morld", {"ppo": {**SMALL["morld"]["ppo"], **FOLLOWING}}),
         ("morld", {"learner": "dqn"}),
         ("single-objective", {}),
     ],
+    ids=str,
 )
-def test_a_workload_changes_nothing(name: str, settings: dict[str, Any]) -> None:
+def test_a_workload_is_an_update_that_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str, settings: dict[str, Any]
+) -> None:
+    sizes: list[torch.Size] = []
+    for module in (ppo, dqn):
+
+        def listening(*words: Any, loss: Callable[..., Any] = module.loss) -> Any:
+            sizes.extend(word.mask.shape for word in words if hasattr(word, "mask"))
+            return loss(*words)
+
+        monkeypatch.setattr(module, "loss", listening)
     torch.set_num_threads(1)
 
     def learned(measured: bool) -> list[float]:
-        agent = small_agent(name, Corridor(4), seed=3, **settings)
-        workload = agent.workload()
-        for _ in range(2 if measured else 0):
+        monkeypatch.setitem(SMALL, name, {**SMALL[name], **settings})
+        agent = small_agent(name, Corridor(4), seed=3)
+        agent.total_steps = BUDGET
+        workload = agent.workload() if measured else None
+        sizes.clear()
+        if workload is not None:
             workload()
-        agent.learn(64, progress=False, threads=1)
+            workload()
+            assert len(sizes) == 2
+        mine = set(sizes)
+        agent.learn(BUDGET, progress=False, threads=1)
+        assert mine <= set(sizes[2 * measured :])
         act = agent.act(torch.zeros(5, 1), torch.full((5, 2), 0.5))
         return [*act.tolist(), *torch.rand(3, generator=agent.generator).tolist()]
 
