@@ -224,7 +224,7 @@ class ConditionedPPO(Agent):
     def act(self, obs: Tensor, weights: Tensor) -> Tensor:
         """The most probable actions (B, ...) for observations (B, *obs_shape) and weights (B, m) or (m,)."""
         obs = torch.as_tensor(obs, device=self.device)
-        weights = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(len(obs), -1)
+        weights = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(obs.shape[0], -1)
         head = self.network.head(self.theta, self._scaled(obs), weights)
         return self.distribution.to_env(self.distribution.mode(head))
 

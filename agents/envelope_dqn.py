@@ -268,7 +268,7 @@ class EnvelopeDQN(Agent):
     def act(self, obs: Tensor, weights: Tensor) -> Tensor:
         """Greedy actions (B,) of the averaged parameters, for weights (B, m) or (m,)."""
         obs = torch.as_tensor(obs, device=self.device)
-        weights = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(len(obs), -1)
+        weights = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(obs.shape[0], -1)
         return self._greedy(self.learner.average, obs, weights)
 
     def parameters_state(self) -> dict[str, Any]:

@@ -143,7 +143,8 @@ def tanh(x: Tensor) -> Tensor:
     Torch hands large tensors on the CPU to MKL, whose tanh is three to four times slower than torch's own sigmoid on
     processors that are not Intel's, and took a fifth of the training of a population.
     """
-    if x.device.type == "cpu" and x.numel() >= MANY:
+    traced = torch.compiler.is_compiling()  # into a graph for batches of any size
+    if x.device.type == "cpu" and not traced and x.numel() >= MANY:
         return _TanhBySigmoid.apply(x)
     return torch.tanh(x)
 

@@ -108,6 +108,8 @@ class PolicySet:
 class FollowMembers:
     """B rows, each following one policy; with accrued rewards it remembers what its episode has paid.
 
+    Made for one row, and without memory, it follows its policy in any number of rows.
+
     Args:
         head: `(theta (k, P), inputs (k, B, d), directions (k, c)) -> greedy actions (k, B, ...)`, a pure function.
         policies: k of them.
@@ -126,6 +128,7 @@ class FollowMembers:
         conditioned: bool,
     ) -> None:
         self.gamma, self.conditioned = accrued, conditioned
+        self.memoryless = accrued is None
         chosen, place = index.unique(return_inverse=True)
         self.policies = population.take(policies, chosen)
         count = place.bincount(minlength=len(chosen))
@@ -136,6 +139,7 @@ class FollowMembers:
         self.rows[place[order], column] = order
         self.back = torch.empty_like(index)
         self.back[order] = place[order] * self.rows.shape[1] + column
+        self.alone = self.memoryless and len(index) == 1
         self.head = head
         self.start = self.accrual = Accrual.start(len(index), policies.weights.shape[1], index.device)
 
@@ -149,14 +153,14 @@ class FollowMembers:
         obs = torch.as_tensor(obs, device=self.rows.device).to(torch.float32)
         if self.gamma is not None:
             obs = with_accrued(obs, self.accrual)
-        obs = obs[self.rows] - self.policies.shift.unsqueeze(1)
+        obs = (obs.unsqueeze(0) if self.alone else obs[self.rows]) - self.policies.shift.unsqueeze(1)
         inputs = (obs * self.policies.scale.unsqueeze(1)).clamp(-CLIP, CLIP)
         if self.conditioned:
             inputs = torch.cat(
                 (inputs, self.policies.weights.unsqueeze(1).expand(-1, inputs.shape[1], -1)), -1
             )
         action = self.head(self.policies.theta, inputs, self.policies.direction)
-        return action.flatten(0, 1)[self.back]
+        return action[0] if self.alone else action.flatten(0, 1)[self.back]
 
     def observe(self, reward: Tensor, done: Tensor) -> None:
         """Add the rewards (B, m) to what is accrued; start anew where `done` (B,)."""

@@ -202,7 +202,7 @@ class Evolution(Agent):
     def actions_of(self, theta: Tensor, obs: Tensor) -> Tensor:
         """Actions (B, ...) of B policies with parameters (B, P), each for its own observation (B, obs)."""
         scaled = (obs.to(torch.float32) - self.centre) / self.scale
-        head = self.network.apply(theta)["policy"](scaled.unsqueeze(1)).squeeze(1)
+        head = self.network.apply(theta.expand(obs.shape[0], -1))["policy"](scaled.unsqueeze(1)).squeeze(1)
         if isinstance(self.spec.single_action_space, Box):
             return self.distribution.to_env(torch.tanh(head))
         return self.distribution.to_env(head.argmax(dim=-1))
@@ -281,7 +281,9 @@ class Evolution(Agent):
 
 
 class MemberPolicy:
-    """Follows B policies with parameters (B, P), one per row."""
+    """Follows B policies with parameters (B, P), one per row; or one (1, P) in any number of rows."""
+
+    memoryless = True
 
     def __init__(self, agent: Evolution, theta: Tensor) -> None:
         self.agent, self.theta = agent, theta

@@ -125,7 +125,7 @@ class SingleObjective(Agent):
             trained = [self._player(index) for index in range(len(self.done))]
             self._players = trained or [self._learner(self.spec, 0)]
         obs = torch.as_tensor(obs, device=self.device)
-        asked = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(len(obs), -1)
+        asked = torch.as_tensor(weights, dtype=torch.float32, device=self.device).expand(obs.shape[0], -1)
         own = self.lattice[: len(self._players)]
         nearest = (asked.unsqueeze(1) - own).abs().sum(dim=-1).argmin(dim=1)
         answers = torch.stack([p.act_on_tensors(obs, row) for p, row in zip(self._players, own, strict=True)])

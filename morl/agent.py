@@ -57,7 +57,9 @@ class Policy(Protocol):
 
 
 class WeightPolicy:
-    """The memoryless policies of an agent commanded by weight vectors (B, m)."""
+    """The policies of an agent commanded by weight vectors (B, m), or (1, m) for any number of rows."""
+
+    memoryless = True
 
     def __init__(self, agent: Agent, weights: Tensor) -> None:
         self.agent, self.weights = agent, weights

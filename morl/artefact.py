@@ -111,7 +111,19 @@ class ChosenPolicy:
 
     def policy(self, preference: Any) -> Policy:
         """The same policy for each row of `preference` (B, m): what evaluation calls. It starts afresh."""
-        return self._made(len(preference))
+        return self.of_rows(len(preference))
+
+    def to_module(self) -> torch.nn.Module:
+        """`act` for tensors as a module for `torch.export.export`, and what goes on from there, such as ONNX.
+
+        Its parameters stand still, on the policy's device; values of observations are not checked.
+
+        Raises:
+            MorlError: the policy remembers its episode, or draws random actions.
+        """
+        from morl.modules import PolicyModule
+
+        return PolicyModule(self)
 
     def __getattr__(self, name: str) -> Any:
         # What evaluation asks of an agent: device, gamma, spec, name, seed, ...
@@ -131,10 +143,11 @@ class ChosenPolicy:
     def _following(self, rows: int) -> Policy:
         """The policies of the episodes under way; new ones where the number of rows changes."""
         if self._policy is None or rows != self._rows:
-            self._rows, self._policy = rows, self._made(rows)
+            self._rows, self._policy = rows, self.of_rows(rows)
         return self._policy
 
-    def _made(self, rows: int) -> Policy:
+    def of_rows(self, rows: int) -> Policy:
+        """The same policy in so many rows, at the start of episodes."""
         import torch
 
         if self.preference is not None:
