@@ -29,7 +29,7 @@ WEIGHTS = morl.weights.lattice(2, partitions=100)
 
 
 class Press(gymnasium.Env):
-    """Each of ten shifts a press works or rests. Work makes a part, costs the wear so far and adds to it; rest mends."""
+    """In ten shifts a press works or rests. Work makes a part and costs the wear, which it raises; rest mends."""
 
     SHIFTS = 10
     objectives = ("parts", "repairs")

@@ -162,6 +162,7 @@ def test_the_readme_has_a_place_for_everything_that_is_written(load) -> None:
     names = {
         "quality-bars",
         "quality-agents",
+        "defaults",
         "elicitation",
         "decomposition",
         "against-morld",
