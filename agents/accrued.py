@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from morl.accrual import Accrual
+from morl.finite import ObservationWatch
 from morl.transitions import Transition, Transitions
 
 
@@ -33,6 +34,11 @@ class AccruedTransitions:
     def info(self) -> dict[str, Any]:
         """The last info dictionary of the environment."""
         return self.inner.info
+
+    @property
+    def watch(self) -> ObservationWatch:
+        """Looks for observations that are NaN or infinite."""
+        return self.inner.watch
 
     @property
     def obs(self) -> Tensor:

@@ -90,6 +90,11 @@ class SingleObjective(Agent):
         self._players = None
         return {**metrics, "learner": float(len(self.done) - 1)}
 
+    def check_observed(self) -> None:
+        """What the learner in training observed."""
+        if self.learner is not None:
+            self.learner.check_observed()
+
     def _share(self) -> int:
         """Steps of each learner; refuses a budget that is too small, or another than training began with."""
         n, count = self.spec.num_envs, len(self.lattice)

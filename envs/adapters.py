@@ -39,6 +39,8 @@ class Adapter(VectorEnv):
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
     backend = "sync"
+    checks_observations = True
+    """That every observation is a finite number."""
     skips_inactive = False
     """Whether `step` takes a mask of the environments to step."""
 

@@ -100,6 +100,11 @@ class TensorWrapper(VectorEnv):
         )
 
     @property
+    def checks_observations(self) -> bool:
+        """Whether the environment looks whether its observations are finite."""
+        return bool(getattr(self.env, "checks_observations", False))
+
+    @property
     def moving(self) -> bool:
         """Whether statistics of observations still move."""
         return bool(getattr(self.env, "moving", False))

@@ -279,11 +279,20 @@ class Agent(ABC):
                 self.midway = True
                 start = time.perf_counter()
                 metrics = self.iterate(total_steps - self.steps)
+                if self.device.type == "cpu":  # another device would have to be awaited
+                    self.check_observed()
                 self.seconds += time.perf_counter() - start
                 self.midway = False
                 # A list, not a generator: every callback sees the iteration also when one asks to stop.
                 if False in [callback.on_iteration(self, metrics) for callback in callbacks]:
                     break
+        self.check_observed()
+
+    def check_observed(self) -> None:
+        """Raise `NonFiniteError` if an observation of the training was NaN or infinite; waits for the device."""
+        transitions = getattr(self, "transitions", None)
+        if transitions is not None:
+            transitions.watch.check()
 
     def policy(self, preference: Any) -> Policy:
         """The policies for preferences (B, m), or one policy for (m,), checked to be weight vectors."""

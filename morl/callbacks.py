@@ -267,6 +267,7 @@ class Checkpointer(Callback):
     def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
         """Save if it is time."""
         if self.cadence.due(agent.steps):
+            agent.check_observed()
             check_finite(read_metrics(metrics), f"after {agent.steps:,} steps")
             with self.cadence.occasion(agent.steps):
                 self.save(agent)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium.spaces import Discrete, Space
 from numpy.typing import NDArray
 from torch import Tensor
@@ -12,6 +14,9 @@ from torch import Tensor
 from morl.errors import EnvError, NonFiniteError
 from morl.registry import Objective, get_card
 from morl.spaces import Observations
+
+KEPT = 2**26
+"""Bytes of observations that are kept to say which one it was."""
 
 
 def check_rewards(
@@ -70,6 +75,52 @@ def check_observations(obs: Any, env_id: str, lengths: NDArray[Any] | None, nati
         f"expected finite observations from {env_id}, got {obs[row].ravel()[entry]} in entry {place} in {when}; "
         "the environment is at fault, not the agent: return finite numbers from step() and reset()"
     )
+
+
+class ObservationWatch:
+    """Finds observations that are NaN or infinite among those of many steps; waits for the device only when asked.
+
+    Args:
+        env: a tensor environment. Adapters look at every observation themselves: for them there is nothing to do.
+    """
+
+    def __init__(self, env: Any) -> None:
+        # Adapters look at every observation themselves; what is no tensor environment does not count steps.
+        counts = hasattr(env, "num_objectives") and hasattr(env, "device")
+        self._env, self._needed = env, counts and not getattr(env, "checks_observations", False)
+        self._total: Tensor | None = None
+        self._recent: deque[tuple[Tensor, Tensor]] = deque()
+
+    def see(self, obs: Tensor, lengths: Tensor | None) -> None:
+        """Take in observations (N, ...), each after so many steps of its episode (N,), or after none."""
+        if not self._needed or not obs.is_floating_point():
+            return
+        total = obs.sum(dtype=torch.float64)  # NaN or infinite if any number is
+        self._total = total if self._total is None else self._total + total
+        counted = obs.new_zeros(len(obs), dtype=torch.int64) if lengths is None else lengths
+        self._recent.append((obs, counted))
+        if len(self._recent) * obs.nbytes > KEPT:
+            self._recent.popleft()
+
+    def see_step(self, final_obs: Tensor, obs: Tensor, info: dict[str, Any], done: Tensor) -> None:
+        """Take in what a step led to, and what the next actions answer to where it ended episodes (N,)."""
+        if self._needed and "episode" in info:
+            self.see(final_obs, info["episode"]["length"])
+            self.see(obs, info["episode"]["length"].masked_fill(done, 0))
+
+    def check(self) -> None:
+        """Raise `NonFiniteError` for the first that was seen since the last check; waits for the device."""
+        total, recent = self._total, self._recent
+        self._total, self._recent = None, deque()
+        if total is None or total.device.type == "meta" or bool(total.isfinite()):
+            return
+        native = getattr(self._env, "native_observation_space", self._env.single_observation_space)
+        for obs, lengths in recent:
+            check_observations(obs, self._env.env_id, lengths.cpu().numpy(), native)
+        raise NonFiniteError(
+            f"expected finite observations from {self._env.env_id}, got NaN or infinity some steps ago; "
+            "the environment is at fault, not the agent"
+        )
 
 
 def check_actions(actions: NDArray[Any], space: Space, env_id: str) -> None:

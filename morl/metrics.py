@@ -94,7 +94,11 @@ class MetricsLogger(Callback):
 
 
 class FiniteCheck(MetricsLogger):
-    """Stops training with a `NonFiniteError` once a metric is NaN or infinite."""
+    """Stops training with a `NonFiniteError` once a metric, or an observation, is NaN or infinite."""
+
+    def _flush(self, agent: Agent) -> None:
+        agent.check_observed()  # first, since it names what is at fault
+        super()._flush(agent)
 
     def write(self, steps: int, seconds: float, values: dict[str, float]) -> None:
         """Check all values."""

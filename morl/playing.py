@@ -22,6 +22,7 @@ from morl._arrays import Array, as_count
 from morl.agent import Policy
 from morl.commands import Asked, PolicyFactory
 from morl.errors import EnvError
+from morl.finite import ObservationWatch
 from morl.spec import flattened
 from morl.streams import derive_seed
 from morl.threads import cores
@@ -259,19 +260,24 @@ def _first_episodes(
     limit = LONGEST_EPISODE if max_steps is None else as_count(max_steps, name="max_steps")
     obs, _ = vec.reset(seed=seed)
     policy.reset()
+    watch = ObservationWatch(vec)
+    watch.see(obs, None)
     for step in range(limit):
         actions = policy.act(obs)
         options = {"active": active} if skips_finished else {}
-        obs, reward, terminated, truncated, _ = vec.step(actions, **options)
+        obs, reward, terminated, truncated, info = vec.step(actions, **options)
         done = terminated | truncated
+        watch.see_step(info["final_obs"], obs, info, done)
         policy.observe(reward, done)
         gain = torch.where(active.unsqueeze(1), reward.double(), 0.0)
         undiscounted += gain
         discounted += gamma**step * gain
         lengths += active
         active = active & ~done
-        if (step + 1) % ask_every == 0 and not bool(active.any()):
-            break
+        if (step + 1) % ask_every == 0:
+            watch.check()
+            if not bool(active.any()):
+                break
     if max_steps is None and bool(active.any()):
         raise EnvError(
             f"expected every episode of {vec.env_id} to end within {LONGEST_EPISODE} steps, "

@@ -20,6 +20,7 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 from torch import Tensor
 
 from morl.errors import EnvError
+from morl.finite import ObservationWatch
 
 
 class Transition(NamedTuple):
@@ -81,12 +82,15 @@ class Transitions:
         self.obs = torch.empty(0)
         self.info: dict[str, Any] = {}
         self.resetting = self._nobody()
+        self.watch = ObservationWatch(env)
+        """Looks for observations that are NaN or infinite; `watch.check()` raises."""
 
     def reset(self, seed: Any = None) -> Tensor:
         """Start all episodes; returns the first observations."""
         obs, self.info = self.env.reset(seed=seed)
         self.obs = self.to_tensor(obs)
         self.resetting = self._nobody()
+        self.watch.see(self.obs, None)
         return self.obs
 
     def step(self, action: Any) -> Transition:
@@ -113,6 +117,7 @@ class Transitions:
         else:
             obs = self._reset_where(terminated | truncated, obs)
         self.obs = obs
+        self.watch.see_step(next_obs, obs, self.info, terminated | truncated)
         return Transition(before, told, reward, terminated, truncated, next_obs, valid)
 
     def state(self) -> dict[str, Any]:
