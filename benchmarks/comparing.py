@@ -2,7 +2,8 @@
 
 The study is made up, not trained: 10 seeds of 4 agents in 6 environments with 2 to 6 objectives, each run with 101 to
 126 preferences, 5 episodes for each, and 20 evaluations during its training. Every measurement is the command in a
-fresh Python, from its start to its end, with the output that the row names.
+fresh Python, from its start to its end, with the output that the row names. Then two fronts of 100,000 points, each
+with a preference of its own, in two and in three objectives.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import common
+import numpy as np
 from common import Bar, spread, table
 
 sys.path.append(str(common.FOLDER.parent / "tests" / "support"))
 from synthetic import AGENTS, ENVIRONMENTS, write_study
 
+from morl.front import Front
+
 BAR = Bar("seconds to HTML", 60, at_least=False)
+LARGE_BAR = Bar("seconds with 100,000 points", 20, at_least=False)
+LARGE = 100_000
 OUTPUTS: dict[str, list[str]] = {
     "tables on the terminal": [],
     "report.html": ["--out", "report.html"],
@@ -31,6 +37,27 @@ OUTPUTS: dict[str, list[str]] = {
     "fronts.png, one for each environment": ["--out", "fronts.png"],
     "curves.png, one for each environment": ["--out", "curves.png", "--picture", "curves"],
 }
+
+
+def write_large(folder: Path, m: int) -> Path:
+    """A folder with two fronts of `LARGE` points in m objectives, on a sphere and a little within."""
+    rng = np.random.default_rng(m)
+    points = np.abs(rng.normal(size=(LARGE, m)))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    weights = rng.dirichlet(np.ones(m), LARGE)
+    names = [f"objective_{i + 1}" for i in range(m)]
+    for agent, factor in (("outer", 1.0), ("inner", 0.98)):
+        front = Front.from_points(
+            factor * points,
+            env_id="large",
+            gamma=1.0,
+            objectives=names,
+            role="report",
+            weights=weights,
+            agent=agent,
+        )
+        front.save(folder / f"{agent}.json")
+    return folder
 
 
 def seconds(study: Path, words: Sequence[str], folder: Path) -> float:
@@ -65,6 +92,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             verdict = BAR.verdict(max(found)) if judged else ""
             good &= verdict != common.SHORT
             rows.append([output, spread(found, "{:.1f}"), f"<= {BAR.limit:g}" if judged else "", verdict])
+        for m in (2, 3):
+            study = write_large(folder / f"large-{m}", m)
+            for output in ("tables on the terminal", "report.html", "fronts.png"):
+                words = ["--out", output] if "." in output else []
+                found = [seconds(study, words, folder) for _ in range(options.repeats)]
+                verdict = LARGE_BAR.verdict(max(found))
+                good &= verdict != common.SHORT
+                label = f"{LARGE:,} points, {m} objectives: {output}"
+                rows.append([label, spread(found, "{:.1f}"), f"<= {LARGE_BAR.limit:g}", verdict])
     runs = options.seeds * len(AGENTS) * len(ENVIRONMENTS)
     content = (
         f"Measured on {common.hardware()}. {options.seeds} seeds of {len(AGENTS)} agents in {len(ENVIRONMENTS)} "

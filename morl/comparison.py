@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from morl import pareto
 from morl._arrays import Array, as_vector
-from morl.comparison_terms import UNION, derived_reference_point, for_sections, points_of, union_front
+from morl.comparison_terms import (
+    MOST_PAIRS,
+    UNION,
+    derived_reference_point,
+    for_sections,
+    points_of,
+    thinned,
+    union_front,
+)
 from morl.cross_fitting import SingleEpisodeWarning
 from morl.errors import MorlError
 from morl.front import Front
@@ -25,6 +33,7 @@ from morl.indicators import (
     UndefinedIndicatorError,
     indicators,
 )
+from morl.indicators.utilities import BLOCK
 from morl.known import EXACT, KNOWN, known_front_of
 from morl.weights import default_weights
 
@@ -171,7 +180,7 @@ def _compare_fronts(
     shared = {
         "weights": weights,
         "reference_point": reference_point,
-        "reference_front": points,
+        "reference_front": None if points is None else thinned(points),
         "ideal_point": np.max([each.max(axis=0) for each in everything], axis=0),
     }
     used = tuple(indicators().values())
@@ -229,10 +238,11 @@ def _known(first: Front, returns: Mapping[str, Array], given: Any) -> tuple[Arra
     return points, label
 
 
-def best_for(points: Array, weights: Array) -> NDArray[np.int64]:
+def best_for(points: Array, weights: Array) -> NDArray[np.intp]:
     """The row of the best point (k, m) for each weight vector (n, m): whom perfect obedience follows."""
-    rows: NDArray[np.int64] = np.argmax(weights @ points.T, axis=1)
-    return rows
+    size = max(1, BLOCK // len(points))
+    blocks = (weights[start : start + size] for start in range(0, len(weights), size))
+    return np.concatenate([np.argmax(block @ points.T, axis=1) for block in blocks])
 
 
 def _obeyed(points: Array, weights: Array, like: Front) -> Front:
@@ -265,9 +275,11 @@ def _check_alike(fronts: Mapping[str, Front]) -> Front:
 def _common_weights(fronts: Mapping[str, Front]) -> tuple[Array, bool]:
     """Weights (n, m) for all fronts, and whether they were commanded with others."""
     rows = [front.weights for front in fronts.values() if front.weights is not None]
-    if rows and all(np.array_equal(rows[0], other) for other in rows):
-        return rows[0], False
-    return default_weights(next(iter(fronts.values())).num_objectives), bool(rows)
+    few = default_weights(next(iter(fronts.values())).num_objectives)
+    if not rows or any(not np.array_equal(rows[0], other) for other in rows):
+        return few, bool(rows)
+    pairs = len(rows[0]) * max(len(front) for front in fronts.values())
+    return (few if pairs > MOST_PAIRS else rows[0]), False
 
 
 def _values(

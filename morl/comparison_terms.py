@@ -25,6 +25,12 @@ UNION = "union front"
 MARGIN = 0.1
 """How far below the lowest values a derived reference point lies, in ranges."""
 
+MOST_REFERENCES = 2000
+"""How many points of a known front distances are taken to."""
+
+MOST_PAIRS = 2**25
+"""How many pairs of a weight and a point utilities are computed of; where there are more, for few weights."""
+
 DERIVED = "derived from these fronts: below their lowest value in each objective by a tenth of the range"
 """How a reference point came about that nobody gave."""
 
@@ -41,6 +47,12 @@ def derived_reference_point(fronts: Sequence[Array]) -> Array:
     # Each end apart, so that the range of huge but finite returns cannot overflow.
     below: Array = low - np.where(high > low, MARGIN * high - MARGIN * low, 1.0)
     return below
+
+
+def thinned(points: Array) -> Array:
+    """At most `MOST_REFERENCES` of a front's points (l, m): all pairs of two large fronts are too many."""
+    kept: Array = points[pareto.spread_evenly(points, MOST_REFERENCES)]
+    return kept
 
 
 def for_sections(given: Any, fronts: Mapping[str, Front], what: str) -> dict[str, Any]:

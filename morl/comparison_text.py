@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from morl import registry
-from morl.comparison import Comparison
-from morl.comparison_terms import DERIVED, UNION
+from morl._arrays import Array
+from morl.comparison import Comparison, best_for
+from morl.comparison_terms import DERIVED, MOST_REFERENCES, UNION
 from morl.known import BEST_KNOWN, KNOWN
 from morl.plain_text import plain
 
@@ -132,6 +133,17 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
         lines.append(
             f"points were chosen by the same episodes that are reported, which flatters them: {those(selected)}"
         )
+    asked = max((len(front.weights) for front in fronts.values() if front.weights is not None), default=0)
+    if not comparison.own_weights and asked > len(comparison.weights):
+        lines.append(
+            f"expected utility, loss and R2 are over {len(comparison.weights)} preferences, not the {asked:,} that "
+            "were asked for, since there are so many points"
+        )
+    if comparison.known is not None and len(comparison.known) > MOST_REFERENCES:
+        lines.append(
+            f"distances are to {MOST_REFERENCES:,} of the {len(comparison.known):,} points of the "
+            f"{comparison.known_label}, spread evenly over it"
+        )
     if comparison.own_weights:
         lines.append(
             "the fronts were asked for different preferences: commanded utilities do not compare exactly"
@@ -155,13 +167,20 @@ def _beyond_known(comparison: Comparison) -> list[str]:
     """The fronts that promise somebody more than the known front has."""
     if comparison.known is None:
         return []
-    most = (comparison.known @ comparison.weights.T).max(axis=0)
+    most = _most(comparison.known, comparison)
     slack = ROUNDING * abs(most).max()
     return [
         label
         for label, front in comparison.fronts.items()
-        if ((front.returns @ comparison.weights.T).max(axis=0) > most + slack).any()
+        if (_most(front.returns, comparison) > most + slack).any()
     ]
+
+
+def _most(points: Array, comparison: Comparison) -> Array:
+    """The largest utility (n,) of points (k, m) for each of the comparison's weights."""
+    best = points[best_for(points, comparison.weights)]
+    most: Array = (best * comparison.weights).sum(axis=1)
+    return most
 
 
 def of_looks(entries: Iterable[Entry], comparison: Comparison) -> str | None:

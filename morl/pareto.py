@@ -45,6 +45,22 @@ def filter_nondominated(points: Any, *, keep_duplicates: bool = False) -> Array:
     return kept
 
 
+def spread_evenly(points: Any, most: int) -> NDArray[np.intp]:
+    """Return the indices, ascending, of at most `most` points (k, m) spread evenly over a front.
+
+    They are evenly spaced in the order of the first objective, and the best of each objective are among them.
+
+    >>> spread_evenly([[x, -x * x] for x in range(9)], 5)
+    array([0, 4, 8])
+    """
+    array = as_points(points)
+    if len(array) <= most:
+        return np.arange(len(array))
+    order = np.lexsort(array.T[::-1])
+    even = order[np.linspace(0, len(array) - 1, max(0, most - array.shape[1])).astype(np.intp)]
+    return np.union1d(even, array.argmax(axis=0))
+
+
 def in_coverage_set(points: Any, *, tolerance: float = 1e-9) -> Mask:
     """Return a mask, shape (k,), of the points (k, m) that form the convex coverage set.
 

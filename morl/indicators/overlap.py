@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from morl._arrays import Array, as_points, to_float64
 from morl.errors import MorlError
 from morl.indicators.checks import finite, some_points
+from morl.pareto import Mask, is_nondominated
 
 
 def coverage(points: Any, *, reference_front: Any, tolerance: float = 0.0) -> float:
@@ -35,9 +37,7 @@ def coverage(points: Any, *, reference_front: Any, tolerance: float = 0.0) -> fl
             f"expected a finite, non-negative tolerance, one number or one for each of {m} objectives, "
             f"got {tolerance!r}"
         )
-    reference = np.unique(reference, axis=0)
-    # One reference point at a time: the table of all pairs may not fit into memory.
-    return float(np.mean([(array >= target - slack).all(axis=1).any() for target in reference]))
+    return float(np.mean(_weakly_dominated(np.unique(reference, axis=0) - slack, array)))
 
 
 def crf1(points: Any, *, reference_front: Any, tolerance: float = 0.01) -> float:
@@ -69,15 +69,33 @@ def crf1(points: Any, *, reference_front: Any, tolerance: float = 0.01) -> float
         raise MorlError(f"expected one finite, non-negative number as tolerance, got {tolerance!r}")
     array, reference = np.unique(array, axis=0), np.unique(reference, axis=0)
     found, hit = np.zeros(len(reference), dtype=bool), np.zeros(len(array), dtype=bool)
+    if len(array) == 0:
+        return 0.0
+    with np.errstate(over="ignore"):
+        radius = slack * _l1(reference)
+        _l1(np.ptp(np.vstack([array, reference]), axis=0))  # no distance is larger
+    tree = KDTree(array)
     for i, target in enumerate(reference):
-        with np.errstate(over="ignore"):
-            near = _l1(array - target) <= slack * _l1(target)
-        found[i] = near.any()
-        hit |= near
+        near = tree.query_ball_point(target, radius[i], p=1)
+        found[i] = bool(near)
+        hit[near] = True
     if not found.any():
         return 0.0
     precision, recall = float(hit.mean()), float(found.mean())
     return 2 * precision * recall / (precision + recall)
+
+
+def _weakly_dominated(targets: Array, points: Array) -> Mask:
+    """Mask (l,) of the targets (l, m) that some point (k, m) is at least as good as in every objective."""
+    targets, places = np.unique(targets, axis=0, return_inverse=True)
+    covered = np.zeros(len(targets), dtype=bool)
+    best = is_nondominated(targets)
+    # Of equals the first counts, so that a target that a point equals is dominated here.
+    covered[best] = ~is_nondominated(np.vstack([points, targets[best]]))[len(points) :]
+    # Those that other targets dominate one at a time: a table of all pairs may not fit into memory.
+    covered[~best] = [bool((points >= target).all(axis=1).any()) for target in targets[~best]]
+    mask: Mask = covered[places.reshape(-1)]
+    return mask
 
 
 def _l1(values: Array) -> Array:

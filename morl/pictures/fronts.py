@@ -16,6 +16,7 @@ from morl.errors import MorlError
 from morl.front import Front
 from morl.pictures import style
 from morl.pictures.many import LINES, draw_depth, draw_parallel
+from morl.pictures.sample import MOST_DRAWN, sample
 from morl.pictures.style import INK, KNOWN, Style
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ def plot_fronts(
 ) -> Path:
     """Draw fronts over one another and write the picture; every objective is better to the right and up.
 
-    Points that the same front dominates are drawn faint. Bars show the standard errors of the mean returns, where
-    several episodes were evaluated. Three objectives are shown in their three projections and in depth. Four and more
-    are parallel axes, a line for each point; groups of too many lines to tell apart have panels of their own.
+    Points that the same front dominates are drawn faint. Of a large front a sample is drawn, which the note says
+    (`morl.pictures.sample`). Bars show the standard errors of the mean returns, where several episodes were played.
+    Three objectives are shown in their three projections and in depth. Four and more are parallel axes, a line for
+    each point; groups of too many lines to tell apart have panels of their own.
 
     Args:
         fronts: label -> front, all with the same objectives.
@@ -96,9 +98,13 @@ def plot_fronts(
     known = None
     if exact is not None:
         points = exact.returns if isinstance(exact, Front) else as_points(exact, m=m)
+        points = points[pareto.spread_evenly(points, MOST_DRAWN)]
         known = Known(points[np.lexsort(points.T[::-1])], style.drawn(exact_label))
     reference = None if reference_point is None else as_vector(reference_point, name="reference_point", m=m)
-    series = _series(fronts, names)
+    samples = {label: sample(front) for label, front in fronts.items()}
+    said = [f"{label}: {how}" for label, (_, how) in samples.items() if how]
+    note = "; ".join([*([] if note is None else [note]), *said]) or None
+    series = _series({label: few for label, (few, _) in samples.items()}, names)
     labels = style.axis_labels(first)
     if m <= 3:
         if any(not entry.best.all() for entry in series):

@@ -16,6 +16,7 @@ from morl.comparison_text import notes, of_looks, without_shared_folders
 from morl.errors import MorlError
 from morl.front import Front
 from morl.known import objectives_known
+from morl.pictures.sample import MOST_DRAWN, sample
 from morl.pictures.style import style_of
 from morl.plain_text import path_word, plain
 from morl.report.history import training_of
@@ -121,8 +122,10 @@ def _environment(
 ) -> EnvironmentData:
     front = entries[0].front
     card = registry.get_card(front.env_id)
-    points = known_apart(comparison)
-    known = None if points is None else {"label": comparison.known_label, "points": rounded(points)}
+    known, points = None, known_apart(comparison)
+    if points is not None:
+        drawn = points[pareto.spread_evenly(points, MOST_DRAWN)]
+        known = {"label": comparison.known_label, "points": rounded(drawn)}
     texts = without_shared_folders([entry.label for entry in entries])
     fronts = {
         "id": front.env_id,
@@ -130,10 +133,7 @@ def _environment(
         "gamma": front.gamma,
         "objectives": _objectives(front),
         "known": known,
-        "runs": [
-            {**_run(entry), "text": plain(texts[entry.label]), "group": groups[entry.group]}
-            for entry in entries
-        ],
+        "runs": [_run(entry, text=plain(texts[entry.label]), group=groups[entry.group]) for entry in entries],
         "scores": _scores(entries, comparison, estimates),
     }
     return EnvironmentData({**fronts, "looks": of_looks(entries, comparison)}, training_of(entries))
@@ -152,13 +152,15 @@ def _objectives(front: Front) -> list[dict[str, str]]:
     ]
 
 
-def _run(entry: Entry) -> dict[str, Any]:
-    """The points of one entry, row by row in one list, and where they come from."""
-    front = entry.front
+def _run(entry: Entry, *, text: str, group: int) -> dict[str, Any]:
+    """The points of one entry, row by row in one list, and where they come from; of a large front a sample."""
+    front, sampled = sample(entry.front)
     best = pareto.is_nondominated(front.returns, keep_duplicates=True)
     undiscounted = front.episode_returns_undiscounted
     return {
         "label": plain(entry.label),
+        "text": f"{text} ({sampled})" if sampled else text,
+        "group": group,
         "points": rounded(front.returns),
         "errors": _errors(front),
         "undiscounted": None

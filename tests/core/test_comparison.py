@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import morl
+from morl import indicators as ind
 from morl import registry
-from morl.comparison import Comparison, best_for, compare
+from morl.comparison import OWN_WEIGHTS, Comparison, best_for, compare
 from morl.comparison_tables import run_table
 from morl.comparison_text import listed, notes, title
 from morl.errors import MorlError
 from morl.front import Front
+from morl.pictures.sample import sample
 from morl.study_comparison import StudyComparison
 from morl.weights import lattice
 
@@ -214,3 +218,49 @@ def test_terms_by_environment(tmp_path: Path) -> None:
         morl.compare(tmp_path, reference_point={"my:Huose": [0, 0]})
     with pytest.raises(MorlError, match="one environment with a known front of one's own, got my:House, "):
         morl.compare(tmp_path, known_front=[[1, 2]])
+
+
+def on_a_sphere(k: int, m: int) -> np.ndarray:
+    points = np.abs(np.random.default_rng(0).normal(size=(k, m)))
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("m", [2, 3])
+def test_the_work_grows_no_faster_than_the_front(m: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in pairs of points, or of a point and a weight, that utilities and distances are computed of."""
+    pairs: dict[str, int] = {}
+
+    def counted(indicator: ind.Indicator) -> ind.Indicator:
+        def fn(points: Any, **needs: Any) -> float:
+            sizes = [len(value) for name, value in needs.items() if np.ndim(value) > 1]
+            pairs[indicator.name] = len(points) * max(sizes, default=1)
+            return 0.0
+
+        return dataclasses.replace(indicator, fn=fn)
+
+    monkeypatch.setattr(
+        "morl.comparison.indicators",
+        lambda: {name: counted(each) for name, each in ind.INDICATORS.items() if name not in OWN_WEIGHTS},
+    )
+    found = []
+    for k in (6_000, 24_000):
+        points, weights = on_a_sphere(k, m), np.full((k, m), 1 / m)
+        names = [f"o{i}" for i in range(m)]
+        fronts = {
+            name: front(points * factor, env_id="toy", objectives=names, weights=weights)
+            for name, factor in (("a", 1.0), ("b", 0.9))
+        }
+        comparison = compare(fronts)
+        found.append(dict(pairs))
+    assert all(found[1][name] <= 4.1 * found[0][name] for name in found[0])
+    said = "\n".join(notes(comparison))
+    assert f"over {len(comparison.weights)} preferences, not the 24,000" in said
+    assert "distances are to 2,000 of the 24,000 points of the union front" in said
+
+
+def test_large_fronts_are_drawn_by_a_sample() -> None:
+    points = np.vstack([on_a_sphere(6_000, 2), np.zeros((10, 2))])
+    few, said = sample(front(points, weights=np.full((len(points), 2), 0.5)))
+    assert said == f"{len(few):,} of 6,010 points" and 4_990 < len(few) == len(few.weights) <= 5_000
+    assert (few.returns.max(axis=0) == points.max(axis=0)).all() and (few.returns > 0).any(axis=1).all()
+    assert sample(few) == (few, "")

@@ -198,7 +198,7 @@ def test_a_comparison_has_all_that_is_defined() -> None:
     ideal, weights = [4, 3], found.weights
     expected = ind.r2([[1, -1]], ideal_point=ideal, weights=weights)
     assert found.values["one"]["r2"] == pytest.approx(expected)
-    assert found.standard_errors == {"one": {}, "two": {}}
+    assert not any(found.standard_errors.values())
 
 
 def test_a_comparison_says_what_it_estimates() -> None:
@@ -207,7 +207,8 @@ def test_a_comparison_says_what_it_estimates() -> None:
     expected = ind.hypervolume_estimate(many["b"].returns, reference_point=np.zeros(9))
     assert not expected.exact
     assert found.values["b"]["hypervolume"] == expected.value
-    assert found.standard_errors == {"a": {}, "b": {"hypervolume": expected.standard_error}}
+    assert found.standard_errors["a"] == {}
+    assert found.standard_errors["b"] == {"hypervolume": expected.standard_error}
     share = expected.standard_error / expected.value
     assert (
         f"hypervolumes are estimated where the exact one takes long, with standard errors up to {share:.1%}"

@@ -90,7 +90,7 @@ def write_run(
         return best[:, None] - span * (missing * rng.random((len(best), 1, m)) + noise)
 
     path.mkdir(parents=True)
-    config = RunConfig(env=env_id, agent=agent, total_steps=100_000, seed=seed)
+    config = RunConfig(env=env_id, agent=agent, total_steps=100_000, seed=seed, num_envs=64)
     document = {
         "format": FORMAT,
         "version": SCHEMA_VERSION,
