@@ -25,7 +25,7 @@ from morl.envs.vector_adapter import VectorAdapter
 from morl.envs.view import gymnasium_id
 from morl.envs.wrapper import TensorWrapper
 from morl.errors import EnvError
-from morl.problem import Identity, called, path_of
+from morl.problem import Identity, called, parameters, path_of
 
 BACKENDS = ("auto", "batched", "original", "sync", "async", "envpool")
 
@@ -60,7 +60,8 @@ def make_vec(
         step_timeout: seconds that one call of an environment in a process ("async") may take, whether step,
             reset, constructor or close; 0 for no limit. By default that of the run around, else 60. Only a process
             can be ended: the other backends wait.
-        kwargs: arguments of the environment, under the names of the batched twin where there is one.
+        kwargs: arguments of the environment, under the names of the batched twin where there is one;
+            `max_episode_steps` of any environment.
 
     Returns:
         The environment; `env_id` and `backend` say what it is. Observations are one Box, discrete actions
@@ -190,7 +191,7 @@ def _from_kind(env: Any, order: _Order) -> TensorEnv:
     if isinstance(kind, InfoTerms) and kind.vector_class is not None:
         kind = kind.make_vector
     elif not (isinstance(kind, type) and issubclass(kind, VectorEnv)):
-        made = _from_factory(partial(_explained, kind, env_id, **order.kwargs), env_id, order)
+        made = _from_factory(partial(_limited, kind, env_id, **order.kwargs), env_id, order)
         if order.identity is None:
             made.known_identity = of_product(made.identity, partial(kind, **order.kwargs))
         return made
@@ -256,6 +257,17 @@ def _explained(kind: Callable[..., Any], env_id: str | None, **arguments: Any) -
         if "argument" not in str(error):
             raise
         raise EnvError(f"expected arguments that {env_id or kind} takes: {error}") from error
+
+
+def _limited(kind: Callable[..., Any], env_id: str | None, **arguments: Any) -> Any:
+    """As `_explained`; a time limit among the arguments goes around an environment that takes none itself."""
+    if "max_episode_steps" not in arguments or "max_episode_steps" in parameters(kind):
+        return _explained(kind, env_id, **arguments)
+    limit = arguments.pop("max_episode_steps")
+    made = _explained(kind, env_id, **arguments)
+    if limit is None or not isinstance(made, gymnasium.Env):
+        return made
+    return gymnasium.wrappers.TimeLimit(made, as_count(limit, name="max_episode_steps"))
 
 
 def _from_factory(factory: Callable[[], Any], env_id: str | None, order: _Order) -> Adapter:

@@ -77,8 +77,11 @@ class AgentView(gymnasium.Wrapper):
 
     @property
     def max_episode_steps(self) -> int | None:
-        """The time limit that the environment was registered with."""
-        return None if self.spec is None else self.spec.max_episode_steps
+        """The time limit that the environment was registered with, or that of a `TimeLimit` around it."""
+        if self.spec is not None:
+            return self.spec.max_episode_steps
+        limit: int | None = attribute(self.env, "_max_episode_steps")  # Gymnasium has no other name for it
+        return limit if isinstance(limit, int) else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

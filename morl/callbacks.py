@@ -24,7 +24,7 @@ from morl.front import Front
 from morl.history import append_evaluation, read_evaluations
 from morl.indicators import UndefinedIndicatorError, find, hypervolume_estimate
 from morl.metrics import EVALUATION, CsvMetrics, FiniteCheck, MetricsLogger, TensorBoardMetrics, read_metrics
-from morl.playing import Stage
+from morl.playing import WITHOUT_LIMIT, Stage
 from morl.progress import ProgressBar
 from morl.signals import Interrupted, exposed
 from morl.study import Evaluation
@@ -213,6 +213,7 @@ class PeriodicEvaluation(Callback):
             backend=self.backend,
             env_kwargs=self.env_kwargs,
             spreads=False,  # the cores are the training's
+            without_limit=WITHOUT_LIMIT,
         )
         if self.weights is None:
             more_than = 100 if stage.set_for(1).backend == "batched" else 10

@@ -12,7 +12,7 @@ averaged over several halvings. It does so with every indicator I in the same wa
 Whatever I chooses, it chooses by A; B counts with the weight that A gave it. For what is piecewise linear (expected
 utility, utility loss, epsilon, R2) that is the value on B of what is best on A: on average never more than the front
 is worth, and less by what is lost to wrong choices on half of the episodes. For the hypervolume, a sum of products,
-it errs downwards too, by about the square of the noise. `docs/indicators.md` has numbers.
+it errs downwards too, by less than half of what the plain one is too large. `docs/indicators.md` has numbers.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -32,6 +33,18 @@ LONGEST_EPISODE = 100_000
 
 SYNC_EVERY = 16
 """On an accelerator, ask only this often whether all episodes are over: asking waits for the device."""
+
+WITHOUT_LIMIT = 10_000
+"""Steps after which a training's own evaluations cut an episode off, where the environment has no time limit: of half
+a policy something is known, and the training goes on."""
+
+HOW_TO_LIMIT = (
+    "give it a time limit: --max-episode-steps, max_episode_steps in env_kwargs or in gymnasium.register, or "
+    "gymnasium.wrappers.TimeLimit"
+)
+
+RANDOM_STEPS, RANDOM_SECONDS = 20_000, 10.0
+"""In which random play looks for the end of an episode, at most."""
 
 COPIES = 32
 """Copies of an environment that is played one by one: enough that the policies' share of a step is small."""
@@ -70,6 +83,8 @@ class Stage:
         backend: which implementation.
         env_kwargs: keyword arguments of the environment.
         spreads: whether copies may move into other processes.
+        without_limit: steps after which episodes are cut off, with a warning, if the environment has no time limit;
+            None to take endless ones for an error.
     """
 
     def __init__(
@@ -80,7 +95,9 @@ class Stage:
         backend: str = "original",
         env_kwargs: dict[str, Any] | None = None,
         spreads: bool = True,
+        without_limit: int | None = None,
     ) -> None:
+        self.without_limit = without_limit
         self.env, self.env_kwargs = env, env_kwargs
         self.flattens = False
         """Whether policies want observations of several dimensions as vectors."""
@@ -206,9 +223,15 @@ def play(
     parts = []
     for policies, commands in asked:
         k, rows = len(commands), len(commands) * len(episodes)
-        seeds = _seeds(stage.set_for(rows), k, episodes, of, seed)
+        vec = stage.set_for(rows)
+        seeds = _seeds(vec, k, episodes, of, seed)
         repeated = commands.repeat_interleave(len(episodes), 0)
-        earned = _in_turns(policies, stage, repeated, seeds, gamma, max_steps)
+        cut = stage.without_limit if max_steps is None and _has_no_limit(vec) else None
+        earned = list(_in_turns(policies, stage, repeated, seeds, gamma, max_steps if cut is None else cut))
+        if cut is not None and (earned[2] >= cut).any():
+            warnings.warn(
+                f"episodes of {vec.env_id} were cut off after {cut:,} steps; {HOW_TO_LIMIT}", stacklevel=2
+            )
         parts.append(tuple(part.reshape(k, len(episodes), *part.shape[1:]) for part in (*earned, seeds)))
     return Episodes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
@@ -233,6 +256,39 @@ def _in_turns(
         seconds += time.monotonic() - began
         vec = stage.spread_if_long(seconds, turn, -(-rows // size) - turn)
     return (np.concatenate(column)[:rows] for column in zip(*parts, strict=True))
+
+
+def require_ends(env: Any, *, device: torch.device | str, env_kwargs: dict[str, Any] | None = None) -> None:
+    """Look for the end of an episode by random play, where an environment has no time limit.
+
+    Raises:
+        EnvError: there is none within `RANDOM_STEPS` steps.
+    """
+    with Stage(env, device=device, backend="auto", env_kwargs=env_kwargs) as stage:
+        vec = stage.set_for(1)
+        if not _has_no_limit(vec):
+            return
+        vec.action_space.seed(0)
+        vec.reset(seed=0)
+        until = time.monotonic() + RANDOM_SECONDS
+        for step in range(1, RANDOM_STEPS + 1):
+            _, _, terminated, truncated, _ = vec.step(torch.as_tensor(vec.action_space.sample()))
+            if bool((terminated | truncated).any()):
+                return
+            if time.monotonic() > until:
+                warnings.warn(
+                    f"no episode of {vec.env_id} ended within {step:,} random steps; if none does, {HOW_TO_LIMIT}",
+                    stacklevel=2,
+                )
+                return
+        raise EnvError(
+            f"expected episodes of {vec.env_id} to end, none did within {RANDOM_STEPS:,} random steps; "
+            f"{HOW_TO_LIMIT}"
+        )
+
+
+def _has_no_limit(vec: Any) -> bool:
+    return getattr(vec, "max_episode_steps", None) is None
 
 
 def _seeds(vec: Any, k: int, episodes: range, of: int, seed: int) -> NDArray[np.int64]:
@@ -281,7 +337,7 @@ def _first_episodes(
     if max_steps is None and bool(active.any()):
         raise EnvError(
             f"expected every episode of {vec.env_id} to end within {LONGEST_EPISODE} steps, "
-            f"{int(active.sum())} did not; give the environment a time limit (max_episode_steps), "
-            "or cut episodes off (max_steps=..., --max-steps)"
+            f"{int(active.sum())} did not; {HOW_TO_LIMIT}; or cut episodes off "
+            "(max_steps=..., --max-steps)"
         )
     return discounted.cpu().numpy(), undiscounted.cpu().numpy(), lengths.cpu().numpy()

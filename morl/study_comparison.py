@@ -5,7 +5,7 @@
     found.save("table.tex")
     found.save("report.html")
 
-What a seed contributes to an indicator is one number: its episodes are averaged before. Intervals are over
+What a seed contributes to an indicator is one number, estimated from its episodes. Intervals are over
 seeds, by the percentile bootstrap; over several environments, seeds are drawn within each (stratified).
 """
 

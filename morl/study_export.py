@@ -91,7 +91,7 @@ def to_csv(found: StudyComparison) -> str:
     `level` tells the rows apart: "run" (the value of one seed), "group" (`value` is the interquartile mean
     over `seeds` seeds, `low` and `high` its 95 % interval), "known" (the exact or best known front) and
     "overall" (as "group", of scores normalised in every environment). `standard_error` is that of a value which
-    was estimated by sampling.
+    depends on chance: over episodes, and of sampling.
     """
     return write_csv([COLUMNS, *([row.get(column, "") for column in COLUMNS] for row in _rows(found))])
 

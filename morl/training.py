@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 from morl import history, pareto, registry
@@ -24,7 +23,7 @@ from morl.evaluation import evaluate
 from morl.front import Front
 from morl.known import known_front_of
 from morl.plain_text import path_word, shell_command
-from morl.playing import make_evaluation_env
+from morl.playing import WITHOUT_LIMIT, Stage, make_evaluation_env, require_ends
 from morl.runs import FRONT_FILE, Run, RunConfig
 from morl.signals import Interrupted, catching
 from morl.step_limit import step_limit
@@ -68,6 +67,8 @@ def train_run(
     try:
         with catching(), step_limit(step_timeout), ExitStack() as stack:
             env = _training_env(config)
+            if state is None and env.max_episode_steps is None:
+                require_ends(config.env, device=config.device, env_kwargs=config.env_kwargs)
             stack.callback(env.close)  # last of all: should it fail or hang, the results are written
             kind = registry.agent_class(config.agent)
             agent = kind(env, seed=config.seed, **restore_tuples(config.settings))
@@ -191,13 +192,15 @@ def warn_of_collapse(front: Front) -> None:
 
 def final_front(agent: Agent, config: RunConfig) -> Front:
     """The front under the default preferences on the original environment, or on the twin if there is none."""
-    on = partial(evaluate, agent, config.env, device=config.device, env_kwargs=config.env_kwargs)
+    known: dict[str, Any] = {"device": config.device, "env_kwargs": config.env_kwargs}
+    backend = "original"
     try:
-        make_evaluation_env(config.env, 1, device=config.device, env_kwargs=config.env_kwargs).close()
+        make_evaluation_env(config.env, 1, **known).close()
     except EnvError as error:
         warnings.warn(
             f"{config.env} is evaluated on its batched twin, since the original cannot be run: {error}",
             stacklevel=2,
         )
-        return on(backend="batched")
-    return on(backend="original")
+        backend = "batched"
+    with Stage(config.env, backend=backend, without_limit=WITHOUT_LIMIT, **known) as stage:
+        return evaluate(agent, stage, device=config.device)

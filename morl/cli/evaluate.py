@@ -43,6 +43,7 @@ def run(options: Evaluate) -> None:
         found.env,
         weights=weights,
         episodes=options.episodes,
+        max_steps=options.max_steps,
         seed=options.seed,
         backend=options.backend,
         gamma=options.gamma,

@@ -61,6 +61,8 @@ class Train:
     """Compile the batched environment: slow to start, then faster."""
     env_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the environment; values as JSON or as Python writes them, else text."""
+    max_episode_steps: Annotated[int | None, _named("INT")] = None
+    """Time limit of the environment, needed where its episodes may not end: --env-kwargs max_episode_steps INT."""
     out: Annotated[Path | None, _named("DIR")] = None
     """Run directory; by default runs/ENV-AGENT-SEED."""
     like: Annotated[str | None, _named("RECIPE|RUN")] = None
@@ -118,6 +120,8 @@ class Evaluate(Trained):
     """Of an agent that is a set of policies, follow all of them, also those that no preference asks for."""
     episodes: Annotated[int | None, _named("INT")] = None
     """Episodes per point; by default one where nothing is left to chance, 20 where episodes differ."""
+    max_steps: Annotated[int | None, _named("INT")] = None
+    """Cut every episode off after this many steps."""
     seed: int = 1
     """Seed of the evaluation."""
     backend: Backend = "original"

@@ -83,7 +83,9 @@ def config_of(options: Train) -> RunConfig:
         backend=options.backend,
         compile=options.compile,
         device=options.device,
-        env_kwargs=options.env_kwargs,
+        env_kwargs=options.env_kwargs
+        if options.max_episode_steps is None
+        else {**options.env_kwargs, "max_episode_steps": options.max_episode_steps},
         evaluation_steps=pace(options.evaluate_every).steps,
         settings=asdict(getattr(options, "settings")),  # noqa: B009 - a field of the class made for the agent
     )

@@ -221,7 +221,7 @@ def test_limits(agent: CorridorWalker, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cut.returns.tolist() == [[0.0, -4.0]]
     monkeypatch.setattr("morl.playing.LONGEST_EPISODE", 50)
     endless = {"slip": 1.0, "max_episode_steps": None}
-    with pytest.raises(EnvError, match="2 did not; give the environment a time limit"):
+    with pytest.raises(EnvError, match="2 did not; give it a time limit"):
         morl.evaluate(agent, Corridor, weights=[1.0, 0.0], backend="auto", env_kwargs=endless)
 
 

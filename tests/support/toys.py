@@ -148,6 +148,21 @@ class FailingCorridor(PlainCorridor):
             fail(self.how)
 
 
+class Endless(PlainCorridor):
+    """Never ends by itself, whatever is done."""
+
+    def step(self, action: int) -> Any:
+        obs, reward, *_ = super().step(action)
+        return obs, reward, False, False, {}
+
+
+class Patient(PlainCorridor):
+    """Ends only when it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=10**9)
+
+
 class ScalarCorridor(PlainCorridor):
     """Pays one number."""
 
