@@ -191,14 +191,16 @@ class EnvPoolAdapter(Adapter):
         with self._calling("reset"):
             obs, _ = self._pool.reset()
         self._forget_episodes()
-        return self._tensor(obs.astype(np.float32)), {}
+        first = obs.astype(np.float32)
+        self._check_observed(first, self._lengths)
+        return self._tensor(first), {}
 
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Step every environment, and reset those that ended.
 
         Raises:
             EnvError: the actions have the wrong shape, or reset() has not been called.
-            NonFiniteError: a reward is NaN or infinite.
+            NonFiniteError: a reward, an observation or an action is NaN or infinite.
         """
         if self._pool is None:
             raise EnvError("expected reset() before step(); call env.reset(seed=...) first")
@@ -209,12 +211,14 @@ class EnvPoolAdapter(Adapter):
         reward = self._reward(Seen(seen, action, paid, info), self._terms)
         truncated = self._lengths + 1 >= self._limit
         done = terminated | truncated
-        episode = self._episodes(reward, 1, done)
         final = obs = seen.astype(np.float32)
+        self._check_observed(final, self._lengths + 1)
+        episode = self._episodes(reward, 1, done)
         if done.any():
             obs = final.copy()
             rows = np.flatnonzero(done).astype(np.int32)
             obs[rows] = self._pool.reset(rows)[0]
+            self._check_observed(obs, self._lengths)
         return (
             self._tensor(obs),
             self._tensor(reward),

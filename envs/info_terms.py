@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from morl import registry
 from morl.envs.originals import make_original
+from morl.envs.returned import STEPPED, returned
 from morl.envs.rewards import unbounded
 from morl.envs.view import gymnasium_id, name_of
 from morl.errors import EnvError
@@ -210,7 +211,11 @@ class InfoTermsEnv(gymnasium.Wrapper):
 
     def step(self, action: Any) -> tuple[Any, NDArray[np.float64], bool, bool, dict[str, Any]]:
         """One step; the reward (m,) is read from `info`, which stays as it is."""
-        obs, reward, terminated, truncated, info = self.env.step(action)
+        obs, reward, terminated, truncated, info = returned(self.env.step(action), STEPPED, self.env_id)
+        if not isinstance(info, dict):
+            raise EnvError(
+                f"expected the info of {self.env_id} to be a dictionary with its terms, got {info!r}"
+            )
         vector = np.array([term.sign * self._read(term, reward, info) for term in self.terms])
         return obs, vector, terminated, truncated, info
 

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from morl.envs.check import check_env
+from morl.envs.info_terms import from_info_terms
 from morl.envs.make import make_vec
 from morl.errors import EnvError, NonFiniteError
 
@@ -274,3 +275,15 @@ def test_one_instance_is_not_several_environments() -> None:
         with pytest.raises(EnvError, match="the same instance for copy 1"):
             make_vec(factory, num_envs=2)
     assert make_vec(lambda: one, num_envs=1).num_envs == 1
+
+
+def test_an_info_that_is_no_dictionary_matters_only_where_it_is_read() -> None:
+    class Silent(Says):
+        def step(self, action: Any) -> Any:
+            return (*super().step(action)[:4], None)
+
+    env = make_vec(Silent, num_envs=1)
+    env.reset(seed=0)
+    assert env.step(torch.zeros(1, dtype=torch.int64))[1].tolist() == [[1, -0.5]]
+    with pytest.raises(EnvError, match=r"info of .*Silent.* None"):
+        make_vec(from_info_terms(Silent, ["gain"]), num_envs=1)
