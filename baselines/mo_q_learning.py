@@ -20,6 +20,7 @@ from morl.baselines.tabular import (
     discrete_actions,
     grown,
     random_best,
+    restored,
 )
 from morl.baselines.walker import Histories, Ledger, Steps, Walker
 from morl.utility import Chebyshev, UtilityFunction, linear
@@ -216,7 +217,10 @@ class MOQLearning(Agent):
         self.states.load_state(state["states"])
         if self.histories is not None:
             self.histories.load_state(state["histories"])
-        self.q, self.starts = (state[name].to(self.device, copy=True) for name in ("q", "starts"))
+        self.q, self.starts = (
+            restored(table, state[name], self.rows)
+            for name, table in (("q", self.q), ("starts", self.starts))
+        )
         self.ideal = None
         if state["ideal"] is not None:
             self.ideal = Chebyshev(torch.zeros(self.num_objectives, device=self.device))

@@ -181,6 +181,16 @@ class States(Numbering):
         self.load(state["keys"])
 
 
+def restored(own: Tensor, saved: Tensor, rows: int) -> Tensor:
+    """A copy of a saved table that has `rows` rows of the kind of the agent's `own`, or a `CheckpointError`."""
+    if saved.shape != (rows, *own.shape[1:]) or saved.dtype != own.dtype:
+        raise CheckpointError(
+            f"expected a table of {rows} rows of shape {tuple(own.shape[1:])}, {own.dtype}, got one of shape "
+            f"{tuple(saved.shape)}, {saved.dtype}; it was saved with other settings, or is damaged"
+        )
+    return saved.to(own.device, copy=True)
+
+
 def grown(table: Tensor, rows: int) -> Tensor:
     """`table` (S, ...) with at least `rows` rows, the new ones zero; sizes double, so growth costs little."""
     if rows <= len(table):

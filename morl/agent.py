@@ -397,9 +397,13 @@ def check_acts(agent: Agent) -> None:
     spec, m = agent.spec, agent.num_objectives
     space = spec.single_observation_space
     obs = torch.from_numpy(np.zeros((1, *(space.shape or ())), space.dtype)).to(agent.device)
-    action = agent.act(obs, torch.full((1, m), 1 / m, device=agent.device))
-    if len(action) != 1 or not torch.as_tensor(action).isfinite().all():
-        raise MorlError(f"expected an action of {spec.single_action_space}, got {action}")
+    policies = [agent.policy(torch.full((1, m), 1 / m))]
+    follow = getattr(agent, "follow", None)
+    if follow is not None and len(agent.returns):  # type: ignore[attr-defined]
+        policies.append(follow(torch.zeros(1, dtype=torch.int64, device=agent.device)))
+    for action in (policy.act(obs) for policy in policies):
+        if len(action) != 1 or not action.isfinite().all():
+            raise MorlError(f"expected an action of {spec.single_action_space}, got {action}")
 
 
 def load(

@@ -296,11 +296,15 @@ class Run:
         Raises:
             CheckpointError: as for `read_checkpoint`, or the checkpoint does not fit the agent.
         """
+        from morl.agent import check_acts
+
         state = self.read_checkpoint(agent.device) if state is None else state
         if state is None:
             return False
         with store.decoding(self.checkpoint):
             agent.load_parameters(state["parameters"])
+            check_acts(agent)
+            agent.load_parameters(state["parameters"])  # anew: acting may draw random numbers
             agent.load_training(state["training"])
             agent.steps, agent.seconds = state["steps"], state["seconds"]
         return True
@@ -314,7 +318,7 @@ class Run:
         steps, known = (-1, {}) if state is None else (state["steps"], state["logs"])
         cut_csv(self.path / "metrics.csv", steps, known.get("metrics.csv"))
         cut_evaluations(self.path / FILE, steps, known.get(FILE))
-        if agent is not None and not self._signed:
+        if agent is not None and (not self._signed or self._given is True):
             self.save_checkpoint(agent)  # first, since a configuration that is signed speaks for all else
         self._write_config()
 

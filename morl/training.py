@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from morl import history, pareto, registry
-from morl.agent import Agent, Callback, restore_tuples
+from morl.agent import Agent, Callback, check_finite, restore_tuples
 from morl.callbacks import (
     Checkpointer,
     CsvMetrics,
@@ -22,6 +22,7 @@ from morl.errors import CheckpointError, EnvError, MorlError
 from morl.evaluation import evaluate
 from morl.front import Front
 from morl.known import known_front_of
+from morl.metrics import read_metrics
 from morl.plain_text import path_word, shell_command
 from morl.playing import WITHOUT_LIMIT, Stage, make_evaluation_env, require_ends
 from morl.runs import FRONT_FILE, Run, RunConfig
@@ -109,8 +110,10 @@ class Beginning(Callback):
         self._at = None if state is None else {"steps": state["steps"], "logs": state["logs"]}
 
     def on_iteration(self, agent: Agent, metrics: dict[str, Any]) -> None:
-        """Begin."""
-        self.make(agent)
+        """Begin, if what the iteration came to is finite."""
+        if not self.made:
+            check_finite(read_metrics(metrics), f"in the first iteration from {self.run.checkpoint}")
+            self.make(agent)
 
     @contextmanager
     def in_doubt(self) -> Iterator[None]:
@@ -160,6 +163,7 @@ def _learn(
     """Train to the budget and save; where a signal or an environment ends it early, nothing good is lost."""
     try:
         agent.learn(run.config.total_steps, callbacks=callbacks, progress=progress)
+        run.save_checkpoint(agent)
     except OSError as error:
         kept = f"; the checkpoint is kept, {go_on_with(run)}" if run.has_checkpoint else ""
         raise MorlError(f"{error}{kept}") from error
@@ -170,7 +174,6 @@ def _learn(
         if isinstance(error, EnvError) and run.has_checkpoint:
             raise EnvError(f"{error}; the checkpoint is kept, {go_on_with(run)}") from error
         raise
-    run.save_checkpoint(agent)
 
 
 def go_on_with(run: Run) -> str:

@@ -50,7 +50,7 @@ def test_a_budget_is_used_up_and_never_exceeded(agent: CorridorWalker, budget: f
 
 @pytest.mark.parametrize("budget", [0, -1, 3, -1e6])
 def test_a_budget_too_small_for_one_step_is_refused(agent: CorridorWalker, budget: float) -> None:
-    with pytest.raises(MorlError, match=f"at least 4 steps.*total_steps={int(budget)}"):
+    with pytest.raises(MorlError, match=f"at least .*{int(budget)}"):
         agent.learn(budget, progress=False)
     assert agent.steps == 0
 
