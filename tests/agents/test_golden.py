@@ -71,28 +71,28 @@ class Golden:
 
 
 GOLDEN = {
-    "envelope-dqn": [Golden(Bandit, 8_000, 0.01, DQN), Golden(Corridor, 32_000, 0.03, DQN)],
+    "envelope-dqn": [Golden(Bandit, 5_000, 0.01, DQN), Golden(Corridor, 32_000, 0.03, DQN)],
     "conditioned-ppo": [
-        Golden(Bandit, 30_000, 0.01, PPO),
-        Golden(Corridor, 40_000, 0.04, PPO),
-        Golden(Target, 30_000, 0.02, PPO),
+        Golden(Bandit, 18_000, 0.01, PPO),
+        Golden(Corridor, 24_000, 0.04, PPO),
+        Golden(Target, 18_000, 0.02, PPO),
     ],
     "single-objective": [
-        Golden(Bandit, 8_000, 0.02, {"partitions": 2, "learner_settings": DQN}),
-        Golden(Target, 40_000, 0.05, {"partitions": 4, "learner_settings": PPO}),
+        Golden(Bandit, 5_000, 0.02, {"partitions": 2, "learner_settings": DQN}),
+        Golden(Target, 28_000, 0.05, {"partitions": 4, "learner_settings": PPO}),
     ],
     "morld": [
-        Golden(Bandit, 16_000, 1e-4, BY_DQN),
-        Golden(Bandit, 30_000, 1e-4, {**BY_PPO, "cooperation": "none"}),
+        Golden(Bandit, 10_000, 1e-4, BY_DQN),
+        Golden(Bandit, 18_000, 1e-4, {**BY_PPO, "cooperation": "none"}),
         Golden(Corridor, 120_000, 0.02, BY_DQN),
-        Golden(Corridor, 60_000, 0.01, {**BY_PPO, "criterion": "esr"}),
-        Golden(Target, 60_000, 0.01, {**BY_PPO, "cooperation": "conditioned"}),
+        Golden(Corridor, 40_000, 0.01, {**BY_PPO, "criterion": "esr"}),
+        Golden(Target, 36_000, 0.01, {**BY_PPO, "cooperation": "conditioned"}),
     ],
-    "sweep": [Golden(Bandit, 30_000, 1e-4, BY_PPO), Golden(Corridor, 120_000, 0.02, BY_PPO)],
+    "sweep": [Golden(Bandit, 18_000, 1e-4, BY_PPO), Golden(Corridor, 80_000, 0.02, BY_PPO)],
     "evolution": [
         Golden(Bandit, 2_000, 1e-6, BRED),
-        Golden(Corridor, 40_000, 0.01, BRED),
-        Golden(Target, 8_000, 0.01, BRED),
+        Golden(Corridor, 28_000, 0.01, BRED),
+        Golden(Target, 5_000, 0.01, BRED),
     ],
     "mo-q-learning": [
         Golden(Bandit, 2_000, 1e-6, {"scalarisation": "linear", **TABLE}),
