@@ -26,8 +26,9 @@ EPISODES = 20
 """Of each point where they are random and nobody says how many: the standard error of a mean is then 22 % of the
 standard deviation of one episode, half of what five leave."""
 
-PROBE = 2
-"""Episodes of each point that show whether they are random; they count among the others."""
+PROBE, PROBES = 2, 20
+"""Episodes of each point, and at least of all points, that show whether they are random; they count among the
+others."""
 
 
 def evaluate(
@@ -65,8 +66,8 @@ def evaluate(
             must not be the agent's own. Or a `Stage` of these, which stays open.
         weights: preferences (W, m); by default `default_weights(m)`. A single one asks for one policy.
         episodes: how many to average for each point. By default one where environment (by its card) and policy
-            (`agent.deterministic`) leave nothing to chance; elsewhere `PROBE`, and `EPISODES` in all if those of
-            some point differ.
+            (`agent.deterministic`) leave nothing to chance; elsewhere `PROBE` (more of few points), and `EPISODES`
+            in all if those of some point differ.
         seed: of the evaluation. Environments of Gymnasium get a seed for every episode; the rows of a
             batched environment share one stream, whose seed stands for all.
         backend: "original" for numbers to publish, "batched" or "auto" for quick looks; the front says which.
@@ -98,7 +99,7 @@ def evaluate(
     stage.flattens = _learned_from_vectors(agent)
     certain = leaves_nothing_to_chance(agent, stage.env, stage.env_kwargs)
     most = (1 if certain else EPISODES) if episodes is None else as_count(episodes, name="episodes")
-    first = min(most, PROBE) if episodes is None else most
+    first = most if episodes is not None else min(most, max(PROBE, -(-PROBES // len(commands))))
     with nullcontext() if stage is env else stage:
         vec = stage.set_for(len(commands) * first)
         _check_fit(agent, vec, commands.num_objectives)
