@@ -437,7 +437,12 @@ def make_config(kind: type[Agent], config: Any, settings: dict[str, Any]) -> Any
                 f"{kind.__name__} has no setting {name!r}.{registry.suggest(name, known)} "
                 f"Settings: {', '.join(known)}"
             )
-    return kind.Config(**settings)
+    try:
+        return kind.Config(**settings)
+    except (TypeError, OverflowError) as error:  # a MorlError says more
+        raise MorlError(
+            f"expected settings that {kind.__name__} takes, got one of another type: {error}"
+        ) from error
 
 
 def restore_tuples(values: dict[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,10 @@ class RunConfig:
             value = getattr(self, name)
             if value is not None or name not in OPTIONAL:
                 count = as_count(value, name=f"{said} ({name})", minimum=least)
+                if count >= 2**63:
+                    raise MorlError(
+                        f"expected {said} ({name}) to be below 2**63, got a number of {count.bit_length()} bits"
+                    )
                 object.__setattr__(self, name, count)
 
     def code_names(self) -> list[str]:
