@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any
 
 import torch
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, Space
+from gymnasium.spaces import Box, Dict, MultiBinary, Space
 from torch import Tensor
 
 from morl.errors import MorlError
@@ -26,25 +26,27 @@ class Language:
     """An environment's own observations and actions, told in those of agents.
 
     Args:
-        observations: the environment's own observation space.
-        actions: its own action space.
+        observations: the environment's own observation space; None where agents see it as it is.
+        actions: its own action space; None where agents' actions are its own.
         seen: the observations that agents see.
         env_id: named in messages.
     """
 
-    def __init__(self, observations: Space, actions: Space, *, seen: Space, env_id: str) -> None:
+    def __init__(
+        self, observations: Space | None, actions: Space | None, *, seen: Space, env_id: str
+    ) -> None:
         assert isinstance(seen, Box), "what agents see"
         self.env_id, self.actions = env_id, actions
-        self.observations = Observations(observations, seen, env_id=env_id, remedy=ASK)
-        self.encode = action_encoder(actions)
+        self.observations = Observations(observations or seen, seen, env_id=env_id, remedy=ASK)
+        self.encode: Callable[[Any], Any] = _as_it_is if actions is None else action_encoder(actions)
         self._flat = Observations(seen, env_id=env_id, remedy=ASK)
-        same_obs = isinstance(observations, (Box, MultiBinary)) and observations.shape == seen.shape
-        same_actions = (
-            actions.start == 0
-            if isinstance(actions, Discrete)
-            else isinstance(actions, Box) and actions.dtype.kind == "f" and len(actions.shape) == 1
+        same_observations = observations is None or (
+            isinstance(observations, (Box, MultiBinary)) and observations.shape == seen.shape
         )
-        self.same = same_obs and same_actions
+        same_actions = actions is None or (
+            isinstance(actions, Box) and actions.dtype.kind == "f" and len(actions.shape) == 1
+        )
+        self.same = same_observations and same_actions
         """Whether both languages are one, apart from types of numbers."""
 
     def answer(
@@ -93,6 +95,10 @@ class Language:
                 "give arrays for the first, and ask agent.policy(weights).act(obs) for the second"
             )
         return False
+
+
+def _as_it_is(actions: Any) -> Any:
+    return actions[()]  # a number, not an array without dimensions
 
 
 def in_both_languages(act: Callable[..., Tensor]) -> Callable[..., Any]:

@@ -45,14 +45,12 @@ class EnvSpec:
     @cached_property
     def language(self) -> Language:
         """What turns the environment's own observations into what agents see, and their actions into its own."""
-        observed, acted = (
-            own or seen
-            for own, seen in (
-                (self.native_observation_space, self.single_observation_space),
-                (self.native_action_space, self.single_action_space),
-            )
+        return Language(
+            self.native_observation_space,
+            self.native_action_space,
+            seen=self.single_observation_space,
+            env_id=self.env_id,
         )
-        return Language(observed, acted, seen=self.single_observation_space, env_id=self.env_id)
 
     @classmethod
     def of(cls, env: Any) -> EnvSpec:
