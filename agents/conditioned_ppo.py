@@ -15,7 +15,6 @@ from morl.agents import ppo
 from morl.agents.distributions import distribution_for
 from morl.agents.optim import AdamState, adam_init
 from morl.agents.settings import check_positive, check_types, check_unit, flat_observations, geometric
-from morl.agents.value_scale import ValueScale
 from morl.gae import vector_gae
 from morl.normalise import ObservationNormaliser
 from morl.rollout import EpisodeReturns, Rollout, collect
@@ -46,7 +45,7 @@ class Config:
     clip: float = 0.2
     """The probability ratio is clipped to 1 - clip .. 1 + clip."""
     value_coefficient: float = 0.5
-    """Weight of the critic's squared error, in units of the returns' standard deviations."""
+    """Weight of the critic's squared error, in units of the largest returns so far."""
     entropy_coefficient: float = 0.15
     """Weight of the entropy bonus at the start, against scaled advantages; it falls geometrically to `entropy_end`.
     Large on purpose: sparse rewards are found while the policy is still wide."""
@@ -62,8 +61,8 @@ class Config:
     """"late" clips one surrogate per objective and weights last (D3PO); "early" weights the advantages first."""
     advantage_scale: Literal["common", "per-objective", "none"] = "common"
     """Divide advantages by one number for all objectives (the given preferences stay what is optimised), by
-    one per objective (each then counts as if it had unit variance), or not at all. The one number is that of each
-    rollout; those per objective, which decide what is optimised, are measured in the first and frozen."""
+    one per objective (each then counts as if it had unit variance), or not at all. Measured in the first rollout
+    and frozen."""
     max_grad_norm: float = 0.5
     """Gradients are scaled down to this norm."""
     normalise_observations: bool = True
@@ -88,8 +87,8 @@ class ConditionedPPO(Agent):
     predicts the vector return; advantages are estimated per objective and one clipped surrogate per
     objective is weighted last, with the scaled diversity regulariser, after D3PO (arXiv 2602.07764). Where
     this deviates: the advantages are divided by one common scale, the standard deviation of `w . A` in the
-    rollout, so that the preferences optimised are those given. The critic predicts in the scale of the returns
-    (PopArt, `ValueScale`). Needs Discrete or bounded Box actions.
+    first rollout, so that the preferences optimised are those given, and values are measured in a unit that grows
+    with the returns (`ppo.in_another_unit`). Needs Discrete or bounded Box actions.
     """
 
     name = "conditioned-ppo"
@@ -106,10 +105,10 @@ class ConditionedPPO(Agent):
         self.theta = self.network.init(make_generator("cpu", derive_seed(seed, 2)), self.device)
         self.adam = adam_init(self.theta)
         self.scale: Tensor | None = None
-        """What advantages are divided by: of this rollout, or of the first (`advantage_scale`)."""
-        self.value_scale = ValueScale(
-            self.network, self.num_objectives, len(self.config.hidden), device=self.device
-        )
+        """What advantages are divided by, frozen after the first rollout."""
+        self.unit = torch.zeros((), device=self.device)
+        """What values are measured in: the largest root mean square of a rollout's returns; 0 before the first."""
+        self.value_layer = self.network.value_layer.to(self.device)
         self.normaliser = ObservationNormaliser((obs_dim,), device=self.device)
         if self.env is not None:
             self.transitions = Transitions(self.env)
@@ -155,16 +154,15 @@ class ConditionedPPO(Agent):
         """Advantages and value targets of a rollout, flattened to (T * N, ...)."""
         obs, next_obs = self._scaled(rollout.obs), self._scaled(rollout.next_obs)
         value, next_value = (
-            self.value_scale.values(self.network.value(self.theta, seen, rollout.weights))
-            for seen in (obs, next_obs)
+            self.network.value(self.theta, seen, rollout.weights) * self.unit for seen in (obs, next_obs)
         )
         advantage, target = vector_gae(
             rollout.reward, value, next_value, rollout.terminated, rollout.truncated,
             gamma=self.gamma, lam=self.config.gae_lambda,
         )  # fmt: skip
         mask = rollout.valid.to(torch.float32)
-        self.theta, self.adam = self.value_scale.update(target, mask, self.theta, self.adam)
-        if self.scale is None or self.config.advantage_scale == "common":
+        self._measure(target * mask.unsqueeze(-1))
+        if self.scale is None:
             self.scale = ppo.advantage_scale(
                 advantage * mask.unsqueeze(-1), rollout.weights, self.config.advantage_scale
             )
@@ -172,9 +170,16 @@ class ConditionedPPO(Agent):
         metrics: dict[str, Any] = self.returns.report()
         metrics |= {f"value_error/{i}": error[i] for i in range(self.num_objectives)}
         other = self.draw_preferences(mask.numel())
-        target = self.value_scale.predictions(target)
+        target = target / torch.where(self.unit > 0, self.unit, 1.0)
         fields = (obs, rollout.action, rollout.log_prob, advantage / self.scale, target, rollout.weights)
         return ppo.Batch(*[*(x.flatten(0, 1) for x in fields), other, mask.flatten()]), metrics
+
+    def _measure(self, returns: Tensor) -> None:
+        """Let the unit of values grow with the returns (T, N, m) of a rollout, common to all objectives."""
+        unit = self.unit.maximum(returns.square().mean().sqrt())
+        ratio = torch.where(self.unit > 0, self.unit / unit, 1.0)
+        self.theta, self.adam = ppo.in_another_unit(self.theta, self.adam, ratio, self.value_layer)
+        self.unit = unit
 
     def _update(self, data: ppo.Batch, progress: float) -> dict[str, Any]:
         config, hyper = self.config, self._hyper(progress)
@@ -242,7 +247,7 @@ class ConditionedPPO(Agent):
         return {
             "adam": self.adam._asdict(),
             "scale": self.scale,
-            "value_scale": self.value_scale.state(),
+            "unit": self.unit,
             "generator": self.generator.get_state(),
             "weights": self.weights,
             "transitions": self.transitions.state(),
@@ -252,7 +257,7 @@ class ConditionedPPO(Agent):
     def load_training(self, state: dict[str, Any]) -> None:
         """The inverse of `training_state`."""
         self.adam, self.scale = AdamState(**state["adam"]), state["scale"]
-        self.value_scale.load_state(state["value_scale"])
+        self.unit = state.get("unit", torch.ones(())).to(self.device)  # older versions measured in ones
         self.generator.set_state(state["generator"].cpu())
         self.weights = state["weights"]
         self.returns.load_state(state["returns"])

@@ -127,8 +127,7 @@ class PPOPopulation:
         self.device, self.teams = torch.device(device), teams
         self.obs_dim, self.each = obs_dim, num_envs // self.size
         self.shared = self.network.layout.mask(shared).to(device) if shared else None
-        last = len(settings.hidden)
-        self.last_layer = self.network.layout.mask([f"critic.weight{last}", f"critic.bias{last}"]).to(device)
+        self.value_layer = self.network.value_layer.to(device)
         population.hold_memory()
         self.members = self.fresh(seeds)
         self.streams = Streams([derive_seed(s, 1) for s in seeds], num_envs, groups=self.size, device=device)
@@ -271,10 +270,8 @@ class PPOPopulation:
     def _measured_in(self, unit: Tensor) -> Members:
         """The members with values in other units (K,): the critic's last layer makes up for the change."""
         theta, adam, old = self.members
-        ratio = torch.where(old > 0, old / unit, 1.0).unsqueeze(1)
-        factor = torch.where(self.last_layer, ratio, 1.0)
-        adam = adam._replace(mean=adam.mean * factor, square=adam.square * factor**2)
-        return Members(theta * factor, adam, unit)
+        ratio = torch.where(old > 0, old / unit, 1.0)
+        return Members(*ppo.in_another_unit(theta, adam, ratio, self.value_layer), unit)
 
     def conflict(self, batch: ppo.Batch, *, steps: int = 512) -> Tensor:
         """Cosines (K, c, c) between the policy gradients of the objectives: how far they pull apart."""

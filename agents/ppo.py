@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import torch
@@ -60,8 +61,26 @@ class ActorCritic(Network):
         part, inputs = self.apply(theta), self._inputs(obs, weights)
         return part["policy"](inputs), part["critic"](inputs)
 
+    @cached_property
+    def value_layer(self) -> Tensor:
+        """Which parameters (P,) bool are those of the critic's last layer."""
+        last = len(self.parts["critic"].sizes) - 2
+        return self.layout.mask([f"critic.weight{last}", f"critic.bias{last}"])
+
     def _inputs(self, obs: Tensor, weights: Tensor) -> Tensor:
         return torch.cat((obs, weights), dim=-1) if self.preference_dim else obs
+
+
+def in_another_unit(
+    theta: Tensor, adam: AdamState, ratio: Tensor, value_layer: Tensor
+) -> tuple[Tensor, AdamState]:
+    """Parameters (P,) or (K, P), and optimiser, that predict values `ratio` () or (K,) times as large.
+
+    When values are measured in another unit, the critic's last layer makes up for the change, so that what they mean
+    stays as it was (van Hasselt et al. 2016, arXiv 1602.07714, equation 4).
+    """
+    factor = torch.where(value_layer, ratio.unsqueeze(-1), 1.0)
+    return theta * factor, adam._replace(mean=adam.mean * factor, square=adam.square * factor**2)
 
 
 class Batch(NamedTuple):

@@ -269,3 +269,15 @@ def test_a_stacked_population_equals_its_members(kind: str) -> None:
             torch.testing.assert_close(ours[k], theirs, rtol=1e-4, atol=1e-6)
         for name, value in alone_metrics.items():
             torch.testing.assert_close(metrics[name][k], value, rtol=1e-4, atol=1e-6)
+
+
+def test_another_unit_scales_values_and_leaves_the_policy() -> None:
+    network = NETWORKS["discrete"]
+    theta, obs = parameters(network), torch.randn(B, OBS, generator=generator(1))
+    weights, ones = preferences(generator(2)), torch.ones_like(theta)
+    adam = AdamState(torch.ones(()), ones, ones)
+    moved, state = ppo.in_another_unit(theta, adam, torch.tensor(0.25), network.value_layer)
+    torch.testing.assert_close(network.value(moved, obs, weights), 0.25 * network.value(theta, obs, weights))
+    assert torch.equal(network.head(moved, obs, weights), network.head(theta, obs, weights))
+    torch.testing.assert_close(state.mean, torch.where(network.value_layer, 0.25, 1.0))
+    torch.testing.assert_close(state.square, state.mean**2)
