@@ -35,7 +35,7 @@ class Config:
     epochs: int = 3
     """Passes over each rollout."""
     minibatch: int = 0
-    """Steps in one update, at most; 0 for an eighth of a rollout, from 64 to 2,048."""
+    """Steps in one update, at most; 0 for a sixteenth of a rollout, from 64 to 2,048."""
     lr: float = 5e-4
     """Adam's learning rate at the start; it falls linearly to `lr_end`."""
     lr_end: float = 5e-5
@@ -188,7 +188,7 @@ class ConditionedPPO(Agent):
         metrics: dict[str, Any] = {}
         for _ in range(config.epochs):
             order = torch.randperm(size, generator=self.generator, device=self.device)
-            for rows in order.split(config.minibatch or budget.minibatch(size, most=2048)):
+            for rows in order.split(config.minibatch or budget.minibatch(size, parts=16, most=2048)):
                 batch = ppo.Batch(*(field[rows] for field in data))
                 self.theta, self.adam, metrics = ppo.update(
                     self.network, self.theta, self.adam, batch, hyper, lr
@@ -210,7 +210,7 @@ class ConditionedPPO(Agent):
     def workload(self) -> Workload:
         """One minibatch."""
         size = self.round_steps
-        size = min(size, self.config.minibatch or budget.minibatch(size, most=2048))
+        size = min(size, self.config.minibatch or budget.minibatch(size, parts=16, most=2048))
         obs, weights = (
             torch.zeros(size, width, device=self.device)
             for width in (flat_observations(self.spec), self.num_objectives)

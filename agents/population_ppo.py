@@ -180,7 +180,7 @@ class PPOPopulation:
         with torch.no_grad():
             data = self._batch(rollout, weights, active)
         steps = data.mask.shape[1]
-        parts = -(-steps // (settings.minibatch or budget.minibatch(steps, most=256)))
+        parts = -(-steps // (settings.minibatch or budget.minibatch(steps, parts=8, most=256)))
         everyone = torch.arange(self.size, device=data.mask.device).unsqueeze(1)
         for _ in range(settings.epochs):
             order = self.streams.permutations(steps)
@@ -225,7 +225,7 @@ class PPOPopulation:
     def workload(self, length: int) -> Workload:
         """One minibatch of all members, from rollouts of so many steps."""
         size = self.each * length
-        size = min(size, self.settings.minibatch or budget.minibatch(size, most=256))
+        size = min(size, self.settings.minibatch or budget.minibatch(size, parts=8, most=256))
         obs = torch.zeros(self.size, size, self.obs_dim, device=self.device)
         weights = torch.ones(self.size, 1, self.channels, device=self.device)
         batch = ppo.blank_batch(self.network, self.members.theta, obs, weights)

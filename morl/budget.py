@@ -54,9 +54,9 @@ def rollout_length(total_steps: int, num_envs: int) -> int:
     return min(max(total_steps // (ROLLOUTS * num_envs), SHORTEST), LONGEST)
 
 
-def minibatch(steps: int, *, most: int) -> int:
-    """Steps in one update, at most `most`, of a rollout of `steps` steps in all."""
-    return min(max(steps // 8, 64), most)
+def minibatch(steps: int, *, parts: int, most: int) -> int:
+    """Steps in one update, from 64 to `most`, of a rollout of `steps` steps in all that is divided into `parts`."""
+    return min(max(steps // parts, 64), most)
 
 
 def check_rounds(name: str, steps: int, round_steps: int) -> None:
