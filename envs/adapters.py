@@ -68,8 +68,11 @@ class Adapter(VectorEnv):
         self.device = torch.device(device)
         self.single_observation_space = observation_space
         self.single_action_space = action_space
-        self.native_observation_space = native_observation_space or observation_space
-        self.native_action_space = native_action_space or action_space
+        # Not asked whether they are true: a space may be empty, and Gymnasium warns of some when asked.
+        self.native_observation_space = (
+            observation_space if native_observation_space is None else native_observation_space
+        )
+        self.native_action_space = action_space if native_action_space is None else native_action_space
         self.reward_space = reward_space
         self.num_objectives = reward_space.shape[0]
         self.observation_space = batch_space(observation_space, num_envs)

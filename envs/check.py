@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
@@ -13,12 +14,14 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
+from morl import registry
 from morl.envs.adapters import SyncAdapter
 from morl.envs.check_play import Finding, facts, judge, play, random_actions
 from morl.envs.envpool_backend import PHYSICS
 from morl.envs.make import TensorEnv, make_vec
 from morl.envs.purity import check_pure
 from morl.errors import MorlError
+from morl.known import facts_of
 from morl.streams import make_generator
 
 COPIES, BATCH = 2, 64
@@ -44,7 +47,15 @@ class Report:
         return all(finding.level != "problem" for finding in self.findings)
 
 
-def check_env(env: Any, *, steps: int = 1000, seed: int = 0, backend: str = "auto", **kwargs: Any) -> Report:
+def check_env(
+    env: Any,
+    *,
+    steps: int = 1000,
+    seed: int = 0,
+    backend: str = "auto",
+    env_kwargs: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> Report:
     """Make an environment, play it at random and say what stands in the way of training on it.
 
     Args:
@@ -52,18 +63,20 @@ def check_env(env: Any, *, steps: int = 1000, seed: int = 0, backend: str = "aut
         steps: steps of random play of each copy: two, 64 of a batched environment, one of an instance.
         seed: of the environment and of the random actions.
         backend: as for `morl.make_vec`; "auto" checks the batched twin where there is one.
+        env_kwargs: arguments of the environment as a mapping, for those whose names are taken here (`steps`, say).
         kwargs: arguments of the environment.
 
     Returns:
         The report; nothing is raised for what is wrong with the environment.
     """
+    kwargs = {**(env_kwargs or {}), **kwargs}
     is_instance = isinstance(env, (gymnasium.Env, VectorEnv))
     report = Report(env_id=env if isinstance(env, str) else getattr(env, "__name__", type(env).__name__))
     title = "is a vector-reward environment that morl can make"
     try:
-        vec = make_vec(env, num_envs=1 if is_instance else COPIES, backend=backend, **kwargs)
+        vec = make_vec(env, num_envs=1 if is_instance else COPIES, backend=backend, env_kwargs=kwargs)
         if vec.backend == "batched" and not is_instance:
-            vec = make_vec(env, num_envs=BATCH, backend=backend, **kwargs)
+            vec = make_vec(env, num_envs=BATCH, backend=backend, env_kwargs=kwargs)
     except Exception as error:  # whatever somebody's constructor, reset or step raises is a finding
         report.findings.append(_problem(title, error))
         return report
@@ -82,6 +95,7 @@ def check_env(env: Any, *, steps: int = 1000, seed: int = 0, backend: str = "aut
         seen = play(vec, steps, seed)
         report.findings += [*judge(vec, seen, steps), _judge_replay(vec, seed)]
         report.facts |= facts(vec, seen)
+        report.findings += _judge_known(vec)
     except Exception as error:
         report.findings.append(_problem("can be played", error))
     if hasattr(vec, "get_state"):
@@ -137,6 +151,16 @@ def _history(vec: TensorEnv, seed: int) -> Iterator[np.ndarray]:
             yield part.cpu().numpy()
 
 
+def _judge_known(vec: TensorEnv) -> Iterator[Finding]:
+    """Whether what the environment says of its own problem can be read; nothing where it can, or says nothing."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        facts_of(vec, vec.num_objectives, registry.DEFAULT_GAMMA)
+    title = "its reference point and known front can be read"
+    for warning in caught:
+        yield Finding("warning", title, str(warning.message), "mend that attribute, or leave it out")
+
+
 def _judge_snapshot(vec: Any, seed: int) -> Finding:
     """Whether an environment with snapshots continues from a snapshot as it did the first time."""
     title, fix = "set_state() continues where get_state() was", "keep the whole state in the State tuple"
@@ -160,7 +184,7 @@ def _judge_purity(vec: TensorEnv, env: Any, is_instance: bool, kwargs: dict[str,
     try:
         check_pure(vec)
         if not is_instance:
-            on_meta = make_vec(env, num_envs=COPIES, device="meta", **kwargs)
+            on_meta = make_vec(env, num_envs=COPIES, device="meta", env_kwargs=kwargs)
             check_pure(on_meta)
     except Exception as error:
         return replace(_problem(title, error), level="warning")
@@ -171,11 +195,11 @@ def _judge_processes(env: Any, kwargs: dict[str, Any]) -> Iterator[Finding]:
     """Whether the environment runs in processes of its own; nothing where only a batched form exists."""
     title = "runs in processes (backend 'async')"
     try:
-        make_vec(env, num_envs=COPIES, backend="sync", **kwargs).close()
+        make_vec(env, num_envs=COPIES, backend="sync", env_kwargs=kwargs).close()
     except MorlError:  # there is a batched form only
         return
     try:
-        vec = make_vec(env, num_envs=COPIES, backend="async", **kwargs)
+        vec = make_vec(env, num_envs=COPIES, backend="async", env_kwargs=kwargs)
         try:
             vec.reset(seed=0)
             vec.step(random_actions(vec, make_generator("cpu", 0)))

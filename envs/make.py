@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -40,6 +40,7 @@ def make_vec(
     backend: str = "auto",
     compile: bool = False,
     step_timeout: float | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> TensorEnv:
     """A vector environment with torch tensors on `device` and reward vectors (num_envs, m).
@@ -60,6 +61,7 @@ def make_vec(
         step_timeout: seconds that one call of an environment in a process ("async") may take, whether step,
             reset, constructor or close; 0 for no limit. By default that of the run around, else 60. Only a process
             can be ended: the other backends wait.
+        env_kwargs: arguments of the environment as a mapping, for those whose names are taken here (`device`, say).
         kwargs: arguments of the environment, under the names of the batched twin where there is one;
             `max_episode_steps` of any environment.
 
@@ -77,7 +79,8 @@ def make_vec(
         raise EnvError(f"expected one of the backends {', '.join(BACKENDS)}, got {backend!r}.{hint}")
     num_envs = as_count(num_envs, name="num_envs", error=EnvError)
     # Gymnasium's own checks take Python's numbers only.
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in kwargs.items()}
+    given = {**(env_kwargs or {}), **kwargs}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
     order = _Order(num_envs, device, backend, compile, step_timeout, plain)
     if isinstance(env, VectorEnv):
         return _from_vector(env, order)
@@ -99,16 +102,17 @@ class Outline:
     """The time limit; None where there is none, or none that is known."""
 
 
-def outline(env: Any, *, backend: str = "auto", **kwargs: Any) -> Outline:
+def outline(env: Any, *, backend: str = "auto", env_kwargs: Mapping[str, Any] | None = None) -> Outline:
     """What `make_vec` with these arguments will make, as far as that is known without making it.
 
     Raises:
         EnvError: the environment is unknown.
     """
+    kwargs = dict(env_kwargs or {})
     if isinstance(env, str):
         env = parse_id(env) or env
     if isinstance(env, InfoTerms):  # the terms of a twin's info are not known: the original is what runs
-        inner = outline(env.env, backend="original", **{**env.kwargs, **kwargs})
+        inner = outline(env.env, backend="original", env_kwargs={**env.kwargs, **kwargs})
         return replace(inner, batched=False)
     env_id = gymnasium_id(env) if isinstance(env, str) else None
     if env_id is None:
@@ -180,8 +184,8 @@ def _from_kind(env: Any, order: _Order) -> TensorEnv:
             raise EnvError(f"expected backend 'auto' for {env_id}, which is batched, got {order.backend!r}")
         return _make_batched(kind, env_id or path_of(kind), order)
     if isinstance(kind, type) and issubclass(kind, TensorWrapper):
-        options = {"device": order.device, "backend": order.backend, "compile": order.compile, **order.kwargs}
-        wrapped: TensorWrapper = _explained(kind, env_id, num_envs=order.num_envs, **options)
+        options = {"device": order.device, "backend": order.backend, "compile": order.compile}
+        wrapped: TensorWrapper = _explained(kind, env_id, order.kwargs, num_envs=order.num_envs, **options)
         wrapped.env_id, wrapped.known_identity = env_id or path_of(kind), order.identity
         return wrapped
     if order.backend == "batched":
@@ -191,11 +195,11 @@ def _from_kind(env: Any, order: _Order) -> TensorEnv:
     if isinstance(kind, InfoTerms) and kind.vector_class is not None:
         kind = kind.make_vector
     elif not (isinstance(kind, type) and issubclass(kind, VectorEnv)):
-        made = _from_factory(partial(_limited, kind, env_id, **order.kwargs), env_id, order)
+        made = _from_factory(partial(_limited, kind, env_id, order.kwargs), env_id, order)
         if order.identity is None:
             made.known_identity = of_product(made.identity, partial(kind, **order.kwargs))
         return made
-    vector = _explained(kind, env_id, num_envs=order.num_envs, **order.kwargs)
+    vector = _explained(kind, env_id, order.kwargs, num_envs=order.num_envs)
     return VectorAdapter(vector, env_id=env_id, identity=order.identity, device=order.device)
 
 
@@ -243,28 +247,29 @@ def _batched_twin(env_id: str) -> Callable[..., Any] | None:
 
 def _make_batched(kind: Callable[..., Any], env_id: str, order: _Order) -> BatchedEnv:
     made: BatchedEnv = _explained(
-        kind, env_id, num_envs=order.num_envs, device=order.device, compile=order.compile, **order.kwargs
+        kind, env_id, order.kwargs, num_envs=order.num_envs, device=order.device, compile=order.compile
     )
     made.env_id, made.known_identity = env_id, order.identity
     return made
 
 
-def _explained(kind: Callable[..., Any], env_id: str | None, **arguments: Any) -> Any:
-    """`kind(**arguments)`, with an error that names the environment where it does not take one of them."""
+def _explained(kind: Callable[..., Any], env_id: str | None, kwargs: dict[str, Any], **ours: Any) -> Any:
+    """`kind(**kwargs, **ours)`, with an error that names the environment where it does not take one of them."""
     try:
-        return kind(**arguments)
+        return kind(**kwargs, **ours)
     except TypeError as error:
         if "argument" not in str(error):
             raise
         raise EnvError(f"expected arguments that {env_id or kind} takes: {error}") from error
 
 
-def _limited(kind: Callable[..., Any], env_id: str | None, **arguments: Any) -> Any:
+def _limited(kind: Callable[..., Any], env_id: str | None, kwargs: dict[str, Any]) -> Any:
     """As `_explained`; a time limit among the arguments goes around an environment that takes none itself."""
-    if "max_episode_steps" not in arguments or "max_episode_steps" in parameters(kind):
-        return _explained(kind, env_id, **arguments)
-    limit = arguments.pop("max_episode_steps")
-    made = _explained(kind, env_id, **arguments)
+    if "max_episode_steps" not in kwargs or "max_episode_steps" in parameters(kind):
+        return _explained(kind, env_id, kwargs)
+    kwargs = dict(kwargs)
+    limit = kwargs.pop("max_episode_steps")
+    made = _explained(kind, env_id, kwargs)
     if limit is None or not isinstance(made, gymnasium.Env):
         return made
     return gymnasium.wrappers.TimeLimit(made, as_count(limit, name="max_episode_steps"))

@@ -46,7 +46,7 @@ def has_original(env_id: str) -> bool:
     return spec is not None and spec.entry_point is not None
 
 
-def make_original(env_id: str, **arguments: Any) -> gymnasium.Env:
+def make_original(env_id: str, /, **arguments: Any) -> gymnasium.Env:
     """The environment that Gymnasium makes for `env_id`, without its batched twin.
 
     Args:

@@ -183,7 +183,7 @@ def make_evaluation_env(
         return env
     if is_instance(env):
         rows, backend = getattr(env, "num_envs", 1), "auto" if hasattr(env, "num_envs") else backend
-    return morl.make_vec(env, num_envs=rows, device=device, backend=backend, **(env_kwargs or {}))
+    return morl.make_vec(env, num_envs=rows, device=device, backend=backend, env_kwargs=env_kwargs)
 
 
 def is_instance(env: Any) -> bool:

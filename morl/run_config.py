@@ -115,7 +115,7 @@ class RunConfig:
         config = make_config(kind, None, restore_tuples(self.settings))
         num_envs = self.num_envs
         if num_envs is None:
-            outline = morl.envs.outline(self.env, backend=self.backend, **self.env_kwargs)
+            outline = morl.envs.outline(self.env, backend=self.backend, env_kwargs=self.env_kwargs)
             num_envs = budget.num_envs(
                 self.total_steps,
                 most=kind.default_num_envs,

@@ -147,7 +147,7 @@ def _training_env(config: RunConfig) -> Any:
         device=config.device,
         backend=config.backend,
         compile=config.compile,
-        **config.env_kwargs,
+        env_kwargs=config.env_kwargs,
     )
     if getattr(env, "moving", False):
         raise EnvError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -83,5 +84,5 @@ def _parse(arguments: list[str]) -> Any:
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    """One line, without the place in the code that raised it."""
-    complain("warning", message)
+    """One line, without the place in the code that raised it, nor the colours that Gymnasium gives to its own."""
+    complain("warning", re.sub(r"\x1b\[[\d;]*m", "", str(message)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import morl
 from morl import registry
+from morl.cli.notation import keyword_words
 from morl.cli.options import CheckEnv
 from morl.cli.tables import console, literal, make_table
 from morl.errors import EnvError
@@ -36,7 +37,7 @@ IN_TABLE = (
 
 def run(options: CheckEnv) -> None:
     """Check, print the findings; an `EnvError` where the environment cannot be run."""
-    report = morl.envs.check_env(options.env, **options.env_kwargs)
+    report = morl.envs.check_env(options.env, env_kwargs=options.env_kwargs)
     screen = console()
     screen.print(literal(report.env_id), style="bold")
     for finding in report.findings:
@@ -55,7 +56,8 @@ def run(options: CheckEnv) -> None:
             f"{report.env_id} cannot be run yet: {counts['problem']} problem{plural}, listed above"
         )
     remark = f" ({counts['warning']} warning{'s' * (counts['warning'] > 1)})" if counts["warning"] else ""
-    example = shell_command("morl", "train", report.env_id, "--agent", "NAME", "--steps", "N")
+    arguments = ["--env-kwargs", *keyword_words(options.env_kwargs)] if options.env_kwargs else []
+    example = shell_command("morl", "train", options.env, "--agent", "NAME", "--steps", "N", *arguments)
     screen.print(f"morl can run it{remark}: {example}", markup=False, soft_wrap=True)
 
 

@@ -139,6 +139,11 @@ def keyword_arguments(pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def keyword_words(kwargs: dict[str, Any]) -> list[str]:
+    """`{"size": 3, "map": "small"}` as words that `keyword_arguments` reads: `["size=3", 'map="small"']`."""
+    return [f"{name}={json.dumps(value)}" for name, value in kwargs.items()]
+
+
 def _value(text: str, name: str) -> Any:
     """What a value means as JSON (`true`, `[1, 2]`), else as Python writes it (`True`, `(1, 2)`), else as text."""
     with suppress(ValueError, RecursionError):

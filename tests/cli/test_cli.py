@@ -204,6 +204,7 @@ def test_a_whole_card(call) -> None:
 def test_check_env(call) -> None:
     status, out, err = call("check-env", "toys:PlainCorridor", "--env-kwargs", "limit=5")
     assert (status, err) == (0, "") and "morl can run it" in out
+    assert "toys:PlainCorridor --agent NAME --steps N --env-kwargs limit=5" in out
     status, out, err = call("check-env", "toys:NanCorridor")
     assert status == 2 and "problem" in out and "nan" in out
     assert_error((status, out, err), "toys:NanCorridor cannot be run yet: 1 problem")

@@ -145,3 +145,35 @@ def test_each_fault_is_found_and_nothing_else(fault: str, title: str, level: str
 def test_an_instance_is_checked_alone() -> None:
     report = check_env(Faulty(), steps=20)
     assert report.ok and report.facts["backends"] == ["auto", "original", "sync"]
+
+
+class Named(gymnasium.Env):
+    """Its arguments have names that the checker and `make_vec` use; a step pays its own arguments."""
+
+    observation_space = Box(0, 1, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    reference_point = (0.0, 0.0, 0.0)
+    """One number too many."""
+
+    def __init__(self, steps: int = 1, device: float = 0.0, env: int = 0, kind: int = 0) -> None:
+        self.steps, self.paid = steps, [device, env + kind]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.t = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self.t += 1
+        return np.zeros(1, np.float32), self.paid, self.t == self.steps, False, {}
+
+
+def test_arguments_may_have_any_name() -> None:
+    report = check_env(Named, steps=8, env_kwargs={"steps": 4, "device": 2.0, "env": 3, "kind": 4})
+    assert report.ok and report.facts["mean_episode_length"] == 4
+    assert report.facts["reward_low"] == [2, 7]
+
+
+def test_what_an_environment_says_of_itself_is_read() -> None:
+    said = [finding for finding in check_env(Named, steps=8).findings if "reference point" in finding.title]
+    assert [finding.level for finding in said] == ["warning"] and "reference_point" in said[0].detail
