@@ -19,7 +19,6 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 from morl import registry
 from morl.envs.originals import in_twin_terms
 from morl.problem import (
-    HARMLESS,
     LIMIT,
     UNKNOWN,
     Identity,
@@ -29,6 +28,7 @@ from morl.problem import (
     canonical,
     canonical_arguments,
     defaults_of,
+    harmless_to,
     parameters,
     path_of,
 )
@@ -186,7 +186,7 @@ def _arguments_of(made: Any) -> dict[str, Any]:
         return _beside_defaults(kind, by_name(kind, *made.given))
     saved = getattr(made, "_saved_kwargs", {})  # RecordConstructorArgs of Gymnasium
     pickled: Any = made._ezpickle_kwargs if isinstance(made, EzPickle) else {}
-    names = [name for name in parameters(kind) if name not in HARMLESS]
+    names = [name for name in parameters(kind) if name not in harmless_to(kind)]
     told = {}
     for name in names:
         places = (saved, pickled, vars(made), {name: vars(made).get(f"_{name}", UNKNOWN)})
@@ -197,7 +197,7 @@ def _arguments_of(made: Any) -> dict[str, Any]:
 def _beside_defaults(kind: Any, told: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments beside the defaults, without the environment that a wrapper is around."""
     kept = {name: value for name, value in told.items() if not isinstance(value, (gymnasium.Env, VectorEnv))}
-    return beside(canonical_arguments(kept), defaults_of(kind))
+    return beside(canonical_arguments(kept, harmless_to(kind)), defaults_of(kind))
 
 
 def _registered(env_id: str, spec: Any, entry: Any) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def make_vec(
         raise EnvError(f"expected one of the backends {', '.join(BACKENDS)}, got {backend!r}.{hint}")
     num_envs = as_count(num_envs, name="num_envs", error=EnvError)
     # Gymnasium's own checks take Python's numbers only.
+    if not isinstance(env_kwargs, Mapping | None):
+        raise EnvError(f"expected env_kwargs to be a mapping from names to values, got {env_kwargs!r}")
     given = {**(env_kwargs or {}), **kwargs}
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
     order = _Order(num_envs, device, backend, compile, step_timeout, plain)

@@ -11,7 +11,7 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from enum import Enum
 from functools import partial
 from pathlib import PurePath
@@ -25,6 +25,9 @@ HARMLESS = {
     *("render_mode", "render_fps", "disable_env_checker"),
 }
 """Arguments that decide where and how fast an environment runs, not what it pays."""
+
+OF_COPIES = {"num_envs", "groups"}
+"""Those of them that mean this only to what takes `num_envs`: elsewhere groups may be anything."""
 
 UNKNOWN = "?"
 """What stands for an argument that an instance does not tell."""
@@ -75,9 +78,14 @@ def canonical(value: Any) -> Any:
     return _canonical(value, 0)
 
 
-def canonical_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments by name as `canonical` values, those left out that are `HARMLESS`."""
-    return {name: canonical(value) for name, value in arguments.items() if name not in HARMLESS}
+def canonical_arguments(arguments: Mapping[str, Any], harmless: Set[str] = HARMLESS) -> dict[str, Any]:
+    """Arguments by name as `canonical` values, those left out that are `harmless`."""
+    return {name: canonical(value) for name, value in arguments.items() if name not in harmless}
+
+
+def harmless_to(kind: Callable[..., Any]) -> Set[str]:
+    """The `HARMLESS` arguments of a callable."""
+    return HARMLESS if "num_envs" in parameters(kind) else HARMLESS - OF_COPIES
 
 
 def beside(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +99,8 @@ def beside(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
 
 def called(kind: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `kind(*args, **kwargs)` beside its defaults, as `canonical` values by name."""
-    return beside(canonical_arguments(by_name(kind, args, kwargs)), defaults_of(kind))
+    given = by_name(kind, args, kwargs)
+    return beside(canonical_arguments(given, harmless_to(kind)), defaults_of(kind))
 
 
 def by_name(kind: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +114,8 @@ def defaults_of(kind: Callable[..., Any]) -> dict[str, Any]:
     """The default values of a callable's arguments, as `canonical` values by name."""
     known = {name: parameter.default for name, parameter in parameters(kind).items()}
     return canonical_arguments(
-        {name: value for name, value in known.items() if value is not inspect.Parameter.empty}
+        {name: value for name, value in known.items() if value is not inspect.Parameter.empty},
+        harmless_to(kind),
     )
 
 

@@ -235,3 +235,21 @@ def test_what_an_environment_says_of_itself_holds_for_its_defaults() -> None:
     assert of(Steps).known_points.tolist() == [[2, -1]]
     assert of(Steps, n=3).known_points is None
     assert of(lambda: Halved(Steps())).known_points is None
+
+
+class Grouped(Steps):
+    """Its groups are not those of the random generators of batched environments."""
+
+    def __init__(self, groups: int = 1) -> None:
+        super().__init__()
+
+
+def test_an_argument_of_a_familiar_name_is_ones_own() -> None:
+    for env in (
+        morl.make_vec(Grouped, groups=2),
+        morl.make_vec(lambda: Grouped(groups=2)),
+        morl.make_vec(partial(Grouped, 2)),
+    ):
+        assert env.identity.env_kwargs["groups"] in (2, "?")
+    assert morl.make_vec(Grouped, groups=1).identity.env_kwargs == {}
+    assert morl.make_vec("deep-sea-treasure-v0", groups=2, num_envs=2).identity.env_kwargs == {}
