@@ -39,7 +39,7 @@ class Entry:
 
 # Together they take less than 20 seconds on two cores: agents that find most of the front, and what they must beat.
 ENTRIES = (
-    Entry("conditioned-ppo", 400_000, num_envs=256),
+    Entry("conditioned-ppo", 250_000, num_envs=256),
     Entry("morld", 300_000, num_envs=176, settings={"population": 11}),
     Entry("sweep", 150_000, num_envs=96, settings={"population": 6, "weight_method": "lattice"}),
     Entry("random", 10_000),
