@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from morl import registry
+from morl.cli.leaving import end_soon
 from morl.cli.output import complain, outputs
 from morl.errors import MorlError, TrustError
 from morl.plain_text import shell_command
@@ -26,8 +27,18 @@ evaluate the trade-offs they offer, compare the fronts, choose a policy. `morl C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 2 for an error in the input, 128 + n for signal n."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Run one command; returns the exit status: 0, 2 for an error in the input, 128 + n for signal n.
+
+    Without `argv` it is the process's own command, which ends though an environment left threads behind.
+    """
+    status = _run(list(sys.argv[1:] if argv is None else argv))
+    if argv is None:
+        end_soon(status)
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command; returns its exit status."""
     with warnings.catch_warnings(), outputs():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:

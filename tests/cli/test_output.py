@@ -86,3 +86,13 @@ def test_a_hint_can_be_pasted(name: str) -> None:
     found = subprocess.run(["bash", "-c", hint], capture_output=True).stdout
     assert found == os.fsencode(path_word(name)) and Path(path_word(name)) == Path(name)
     assert shlex.split(shell_command("a b", "$x")) == ["a b", "$x"]
+
+
+def test_threads_that_go_on_do_not_keep_the_process() -> None:
+    program = (
+        "import atexit, sys, threading, time; from morl.cli import leaving; leaving.PATIENCE = 0.1\n"
+        "atexit.register(print, 'whole')\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start(); leaving.end_soon(3); sys.exit(3)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (3, "whole\n") and "Thread-1" in done.stderr
