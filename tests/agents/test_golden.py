@@ -68,6 +68,8 @@ class Golden:
     settings: dict[str, Any] = field(default_factory=dict)
     missing: float = 0.0
     """At least so much is missing: for agents that must not be good."""
+    slow: bool = False
+    """Whether it takes long, and others guard the same sooner."""
 
 
 GOLDEN = {
@@ -84,7 +86,7 @@ GOLDEN = {
     "morld": [
         Golden(Bandit, 10_000, 1e-4, BY_DQN),
         Golden(Bandit, 18_000, 1e-4, {**BY_PPO, "cooperation": "none"}),
-        Golden(Corridor, 120_000, 0.02, BY_DQN),
+        Golden(Corridor, 120_000, 0.02, BY_DQN, slow=True),
         Golden(Corridor, 40_000, 0.01, {**BY_PPO, "criterion": "esr"}),
         Golden(Target, 36_000, 0.01, {**BY_PPO, "cooperation": "conditioned"}),
     ],
@@ -119,7 +121,11 @@ def test_every_registered_agent_has_a_golden_value() -> None:
 
 @pytest.mark.parametrize(
     ("name", "golden"),
-    [pytest.param(name, g, id=f"{name} {g.env.__name__}") for name, all_ in GOLDEN.items() for g in all_],
+    [
+        pytest.param(name, g, id=f"{name} {g.env.__name__}", marks=[pytest.mark.slow] * g.slow)
+        for name, all_ in GOLDEN.items()
+        for g in all_
+    ],
 )
 def test_golden(name: str, golden: Golden) -> None:
     gamma = GAMMA if golden.env is Corridor else None
