@@ -163,7 +163,8 @@ class Choice:
             config = self.run.recorded
             return {"env": config.env, "env_kwargs": config.env_kwargs}, self.run.trusted
         kwargs = dict(self.front.env_kwargs or {})
-        vouched = not code_names(self.front.env_id, values=kwargs)
+        said = self.run.recorded.code_names() if self.run is not None and self.run.trusted else []
+        vouched = set(code_names(self.front.env_id, values=kwargs)) <= set(said)
         return {"env": self.front.env_id, "env_kwargs": kwargs}, vouched
 
     def _metadata(self) -> dict[str, Any]:

@@ -68,7 +68,9 @@ def notes(comparison: Comparison, groups: Mapping[str, str] | None = None) -> li
     lines = []
     if comparison.reference_point is not None:
         how = f", {DERIVED}" if comparison.derived else ""
-        lines.append(f"hypervolume over ({_listed_numbers(comparison.reference_point)}){how}")
+        lines.append(
+            f"hypervolume over the reference point ({_listed_numbers(comparison.reference_point)}){how}"
+        )
     if comparison.known_label == UNION:
         lines.append(
             f"no front is known: the {UNION} of all that are compared stands for one, so that another front among "

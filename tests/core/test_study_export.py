@@ -80,7 +80,7 @@ def test_json(found: StudyComparison, tmp_path: Path) -> None:
     assert run["provenance"]["config"]["seed"] == 2 and run["values"] == dict(
         found.environments[DST].values[f"{DST}/random/2"]
     )
-    assert "hypervolume over (0, -50)" in environment["notes"]
+    assert "hypervolume over the reference point (0, -50)" in environment["notes"]
     first = document["overall"][0]
     assert first["indicator"] == "hypervolume" and len(first["groups"]["random"]["scores"]) == 2
     assert {(pair["better"], pair["than"]) for pair in first["probability_of_improvement"]} == {

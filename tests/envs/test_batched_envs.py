@@ -256,7 +256,7 @@ def test_wrong_use_is_explained() -> None:
     with pytest.raises(EnvError, match="belongs to another environment"):
         env.set_state(_minecart_snapshot())
     for wrong in ({"num_envs": 0}, {"num_envs": 2, "max_episode_steps": 0}):
-        with pytest.raises(EnvError, match=">= 1"):
+        with pytest.raises(EnvError, match="at least 1, got 0"):
             NoisyWalk(**wrong)
 
 
